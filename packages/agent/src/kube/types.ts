@@ -1,0 +1,96 @@
+import type { KubeObject, ObjectRef } from '@drover/contract';
+
+/** A served kind: where its objects live. */
+export interface KindInfo {
+  readonly group: string;
+  /** The version asked for, or the preferred one. */
+  readonly version: string;
+  readonly kind: string;
+  /** Plural name in the URL. */
+  readonly resource: string;
+  readonly namespaced: boolean;
+}
+
+/** Answer of discovery for one kind. Absence must be stated by the server: everything else is `unavailable`. */
+export type KindLookup =
+  | { readonly type: 'served'; readonly info: KindInfo }
+  /** The group's discovery document was read in full and does not list the kind. */
+  | { readonly type: 'absent' }
+  /** The group could not be read (503, partial discovery, network): no information. */
+  | { readonly type: 'unavailable'; readonly message: string };
+
+export interface ManagedField {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly subresource?: string;
+  readonly apiVersion?: string;
+  readonly time?: string;
+  readonly fieldsV1?: unknown;
+}
+
+/** A live object with the metadata that every object of the server has. */
+export interface LiveObject extends KubeObject {
+  readonly metadata: KubeObject['metadata'] & {
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly generation?: number;
+    readonly deletionTimestamp?: string;
+    readonly finalizers?: readonly string[];
+    readonly managedFields?: readonly ManagedField[];
+  };
+}
+
+export interface ApplyOptions {
+  readonly fieldManager: string;
+  readonly force: boolean;
+  readonly dryRun?: boolean;
+  /** Sends `resourceVersion`/`uid` checks are the caller's: they are in the body. */
+  readonly fieldValidation?: 'Strict' | 'Warn';
+}
+
+export interface DeleteOptions {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly propagation: 'Background' | 'Foreground';
+}
+
+export type WatchEvent =
+  | { readonly type: 'Added' | 'Modified' | 'Deleted'; readonly object: LiveObject }
+  | { readonly type: 'Bookmark'; readonly resourceVersion: string };
+
+export interface ListPage {
+  readonly items: readonly LiveObject[];
+  readonly resourceVersion: string;
+}
+
+/**
+ * The Kubernetes API as the agent uses it. Raw JSON goes out as it came. Errors are DroverErrors of the codes KUBE_*,
+ * with the server's message; 429, 5xx with Retry-After and connection failures are retried inside (bounded, jitter)
+ * where the request is idempotent: GET, apply; a DELETE with an unknown outcome is never sent again by the client.
+ */
+export interface Kube {
+  /** `v1.36.3` */
+  version(signal: AbortSignal): Promise<string>;
+  /** Discovery, cached; `fresh` reads anew (rate-limited to one read a second). */
+  lookup(apiVersion: string, kind: string, signal: AbortSignal, fresh?: boolean): Promise<KindLookup>;
+  /** All served kinds, or undefined when discovery could not be read in full. */
+  kinds(signal: AbortSignal): Promise<readonly KindInfo[] | undefined>;
+  get(kind: KindInfo, ref: ObjectRef, signal: AbortSignal): Promise<LiveObject | undefined>;
+  /** One consistent list (`resourceVersion` unset), paged inside. Never partial: rejects instead. */
+  list(kind: KindInfo, options: { readonly namespace?: string; readonly labelSelector?: string }, signal: AbortSignal): Promise<ListPage>;
+  /** Server-side apply of exactly these JSON bytes. `created` tells 201 from 200. */
+  apply(kind: KindInfo, ref: ObjectRef, json: string, options: ApplyOptions, signal: AbortSignal): Promise<{ readonly object: LiveObject; readonly created: boolean; readonly warnings: readonly string[] }>;
+  /** Create by POST; rejects with KUBE_CONFLICT when it exists. */
+  create(kind: KindInfo, namespace: string | undefined, json: string, signal: AbortSignal): Promise<LiveObject>;
+  /** Replace by PUT with the resourceVersion in the body; rejects with KUBE_CONFLICT when it moved. */
+  replace(kind: KindInfo, ref: ObjectRef, json: string, signal: AbortSignal): Promise<LiveObject>;
+  /** JSON patch; used only to migrate managers. */
+  patch(kind: KindInfo, ref: ObjectRef, json: string, signal: AbortSignal): Promise<LiveObject>;
+  /** DELETE with both preconditions; `gone` when it was no longer there. Rejects with KUBE_CONFLICT when a precondition failed. */
+  delete(kind: KindInfo, ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<'accepted' | 'gone'>;
+  /**
+   * Watches from a resource version, with bookmarks and a watchdog (no event or bookmark for 90 s ends it). Ends by
+   * returning; @throws DroverError KUBE_WATCH_FAILED; with `gone: true` on the error when the version has expired (410).
+   */
+  watch(kind: KindInfo, options: { readonly labelSelector?: string; readonly resourceVersion: string }, signal: AbortSignal): AsyncIterable<WatchEvent>;
+}
