@@ -1,0 +1,13 @@
+export { eventually } from './eventually.ts';
+export { freePort } from './ports.ts';
+export { tempDir } from './temp.ts';
+export type { TempDir } from './temp.ts';
+export { startProgram } from './process/program.ts';
+export type { Exit, Program, ProgramOptions } from './process/program.ts';
+export { serverPath } from './servers.ts';
+export type { ServerName } from './servers.ts';
+export { startCluster } from './cluster/cluster.ts';
+export type { Cluster, ClusterOptions, ClusterProgram } from './cluster/cluster.ts';
+export { writeKubeconfig } from './cluster/files.ts';
+export { KubeError, kubeClient } from './cluster/client.ts';
+export type { DeleteOptions, KubeClient, KubeObject, KubeResponse, KubeTarget, RequestOptions, WatchEvent } from './cluster/client.ts';
