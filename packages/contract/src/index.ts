@@ -6,6 +6,7 @@ export * from './digest.ts';
 export * from './envelope.ts';
 export * from './errors.ts';
 export * from './head.ts';
+export { healthOf } from './health/health.ts';
 export * from './object.ts';
 export * from './order.ts';
 export * from './ports.ts';
