@@ -153,7 +153,12 @@ async function build(group, target, signal) {
 
 function compile(group, module, env, signal) {
   return new Promise((done, fail) => {
-    const child = spawn('go', ['install', `-ldflags=${group.ldflags}`, 'tool'], { cwd: module, env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('go', ['install', `-ldflags=${group.ldflags}`, 'tool'], {
+      cwd: module,
+      env,
+      signal,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
     const hear = (chunk) => {
       said = (said + chunk).slice(-4000);

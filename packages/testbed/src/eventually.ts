@@ -8,11 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  * @returns what the probe returned
  * @throws the last failure of the probe; when it never ended, an Error that says so
  */
-export async function eventually<T>(
-  probe: (signal: AbortSignal) => T | Promise<T>,
-  timeoutMs: number,
-  everyMs = 40,
-): Promise<T> {
+export async function eventually<T>(probe: (signal: AbortSignal) => T | Promise<T>, timeoutMs: number, everyMs = 40): Promise<T> {
   const ends = performance.now() + timeoutMs;
   const late = new AbortController();
   const { promise: deadline, reject: stop } = Promise.withResolvers<never>();
@@ -24,7 +20,7 @@ export async function eventually<T>(
   try {
     for (;;) {
       try {
-        return await Promise.race([Promise.try(probe, late.signal), deadline]);
+        return await Promise.race([(async () => probe(late.signal))(), deadline]);
       } catch (error) {
         if (error === LATE) throw failure ?? new Error(`the probe did not end within ${timeoutMs} ms`);
         failure = error;

@@ -11,3 +11,13 @@ export type { Cluster, ClusterOptions, ClusterProgram } from './cluster/cluster.
 export { writeKubeconfig } from './cluster/files.ts';
 export { KubeError, kubeClient } from './cluster/client.ts';
 export type { DeleteOptions, KubeClient, KubeObject, KubeResponse, KubeTarget, RequestOptions, WatchEvent } from './cluster/client.ts';
+export { startNats } from './nats.ts';
+export type { NatsOptions, NatsServer } from './nats.ts';
+export { startGitServer } from './git/server.ts';
+export type { GitFault, GitServer, GitServerOptions, GitService, ServedRepository, Webhook } from './git/server.ts';
+export { cloneRepository } from './git/clone.ts';
+export type { WorkingClone } from './git/clone.ts';
+export { startTcpProxy } from './proxy/tcp.ts';
+export type { TcpMode, TcpProxy, TcpProxyOptions } from './proxy/tcp.ts';
+export { startFaultProxy } from './proxy/kube.ts';
+export type { FaultAction, FaultProxy, FaultProxyOptions, FaultRule, InjectedFault, RecordedRequest, Verb } from './proxy/kube.ts';

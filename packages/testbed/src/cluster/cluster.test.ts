@@ -56,7 +56,9 @@ suite('a cluster without controllers', () => {
     await cluster.kube.create(MAPS, configMap('audited', {}));
     await cluster.kube.delete(`${MAPS}/audited`, { propagationPolicy: 'Background' });
     const lines = (await readFile(cluster.auditLog ?? '', 'utf8')).trim().split('\n');
-    const events = lines.map((line) => JSON.parse(line) as { verb: string; requestURI: string; requestObject?: { propagationPolicy: string } });
+    const events = lines.map(
+      (line) => JSON.parse(line) as { verb: string; requestURI: string; requestObject?: { propagationPolicy: string } },
+    );
     const deleted = events.find(({ verb, requestURI }) => verb === 'delete' && requestURI.endsWith('/audited'));
     assert.equal(deleted?.requestObject?.propagationPolicy, 'Background');
   });

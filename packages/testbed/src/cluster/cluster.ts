@@ -89,11 +89,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     programs.delete(name);
   }
 
-  const startEtcd = (): Promise<void> =>
-    run('etcd', etcdArgs(dir), { cwd: socket.path, readyWhen: /serving client traffic insecurely/ });
+  const startEtcd = (): Promise<void> => run('etcd', etcdArgs(dir), { cwd: socket.path, readyWhen: /serving client traffic insecurely/ });
 
   async function startApiServer(): Promise<void> {
-    const args = [...apiServerArgs({ files, port, socket: join(socket.path, SOCKET), audit: options.audit === true, bare: nodes === 0 }), ...(options.extraArgs ?? [])];
+    const args = [
+      ...apiServerArgs({ files, port, socket: join(socket.path, SOCKET), audit: options.audit === true, bare: nodes === 0 }),
+      ...(options.extraArgs ?? []),
+    ];
     await run('kube-apiserver', args, { readyWhen: () => isReady(cluster) });
   }
 
@@ -253,7 +255,9 @@ const CAPACITY = { cpu: '64', memory: '256Gi', pods: '500', 'ephemeral-storage':
 
 async function controllersWork(kube: KubeClient, nodes: number): Promise<void> {
   const ready = (await kube.list('/api/v1/nodes')).filter((node) =>
-    (node['status'] as { conditions?: { type: string; status: string }[] }).conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    (node['status'] as { conditions?: { type: string; status: string }[] }).conditions?.some(
+      ({ type, status }) => type === 'Ready' && status === 'True',
+    ),
   );
   if (ready.length < nodes) throw new Error(`${ready.length} of ${nodes} nodes are ready`);
   const tainted = ready.find((node) => ((node['spec'] as { taints?: unknown[] }).taints ?? []).length > 0);

@@ -79,7 +79,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     get exit() {
       return exit;
     },
-    awaitExit: child.awaitExit,
+    awaitExit: () => child.awaitExit(),
     output: () => readFrom(logFile, offset),
     kill,
     async stop({ signal = 'SIGTERM', graceMs = 10_000 } = {}) {
@@ -105,7 +105,9 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     const tail = (await program.output().catch(() => '')).split('\n').slice(-15).join('\n');
     await program.stop({ signal: 'SIGKILL' });
     await own?.[Symbol.asyncDispose]();
-    throw new Error(`${options.command} ${(options.args ?? []).slice(0, 3).join(' ')}: ${(error as Error).message}\n${tail}`, { cause: error });
+    throw new Error(`${options.command} ${(options.args ?? []).slice(0, 3).join(' ')}: ${(error as Error).message}\n${tail}`, {
+      cause: error,
+    });
   }
   return program;
 }
