@@ -2,9 +2,10 @@
 
 import { Socket } from 'node:net';
 
-const fd = Number(process.env.DROVER_LIFELINE);
-delete process.env.DROVER_LIFELINE; // for this process alone: its children have another number 3
-if (fd > 2) {
+// Of the form `<fd>:<parent>`. Children of the task may inherit variable and flag, but not the descriptor.
+const [fd, parent] = (process.env.DROVER_LIFELINE ?? '').split(':').map(Number);
+delete process.env.DROVER_LIFELINE;
+if (fd > 2 && parent === process.ppid) {
   const line = new Socket({ fd, readable: true, writable: false });
   line.on('error', () => undefined);
   line.on('close', () => process.kill(process.pid, 'SIGTERM'));

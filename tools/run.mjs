@@ -109,7 +109,7 @@ function runStep({ command, args }, { cwd, env }) {
     // The pipe ends the task when this process is gone, even by SIGKILL.
     running = spawn(own ? join(env.PATH.split(delimiter)[0], 'node') : command, [...flags, ...args], {
       cwd,
-      env: { ...env, ...(own ? { DROVER_LIFELINE: '3' } : {}) },
+      env: { ...env, ...(own ? { DROVER_LIFELINE: `3:${process.pid}` } : {}) },
       stdio: ['inherit', 'inherit', 'inherit', ...(own ? ['pipe'] : [])],
     });
     running.on('error', fail);
