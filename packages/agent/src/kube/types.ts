@@ -58,6 +58,11 @@ export type WatchEvent =
   | { readonly type: 'Added' | 'Modified' | 'Deleted'; readonly object: LiveObject }
   | { readonly type: 'Bookmark'; readonly resourceVersion: string };
 
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+}
+
 export interface ListPage {
   readonly items: readonly LiveObject[];
   readonly resourceVersion: string;
@@ -66,7 +71,8 @@ export interface ListPage {
 /**
  * The Kubernetes API as the agent uses it. Raw JSON goes out as it came. Errors are DroverErrors of the codes KUBE_*,
  * with the server's message; 429, 5xx with Retry-After and connection failures are retried inside (bounded, jitter)
- * where the request is idempotent: GET, apply; a DELETE with an unknown outcome is never sent again by the client.
+ * where the request is idempotent: GET, apply. Create, replace, patch and delete are sent again only when the server said
+ * that it did not begin (429, refused connection); a lost reply is KUBE_OUTCOME_UNKNOWN.
  */
 export interface Kube {
   /** `v1.36.3` */
@@ -77,20 +83,46 @@ export interface Kube {
   kinds(signal: AbortSignal): Promise<readonly KindInfo[] | undefined>;
   get(kind: KindInfo, ref: ObjectRef, signal: AbortSignal): Promise<LiveObject | undefined>;
   /** One consistent list (`resourceVersion` unset), paged inside. Never partial: rejects instead. */
-  list(kind: KindInfo, options: { readonly namespace?: string; readonly labelSelector?: string }, signal: AbortSignal): Promise<ListPage>;
+  list(kind: KindInfo, options: ListOptions, signal: AbortSignal): Promise<ListPage>;
+  /**
+   * As `list`, but hands over the objects one by one and keeps none: what was visited counts only once this resolves.
+   *
+   * @returns the resource version of the list
+   */
+  scan(kind: KindInfo, options: ListOptions, visit: (object: LiveObject) => void, signal: AbortSignal): Promise<string>;
+  /** Resource version of the kind now, by a list of at most one object: tells whether the server's store went back in time. */
+  revision(kind: KindInfo, signal: AbortSignal): Promise<string>;
   /** Server-side apply of exactly these JSON bytes. `created` tells 201 from 200. */
-  apply(kind: KindInfo, ref: ObjectRef, json: string, options: ApplyOptions, signal: AbortSignal): Promise<{ readonly object: LiveObject; readonly created: boolean; readonly warnings: readonly string[] }>;
+  apply(
+    kind: KindInfo,
+    ref: ObjectRef,
+    json: string,
+    options: ApplyOptions,
+    signal: AbortSignal,
+  ): Promise<{ readonly object: LiveObject; readonly created: boolean; readonly warnings: readonly string[] }>;
   /** Create by POST; rejects with KUBE_CONFLICT when it exists. */
   create(kind: KindInfo, namespace: string | undefined, json: string, signal: AbortSignal): Promise<LiveObject>;
   /** Replace by PUT with the resourceVersion in the body; rejects with KUBE_CONFLICT when it moved. */
   replace(kind: KindInfo, ref: ObjectRef, json: string, signal: AbortSignal): Promise<LiveObject>;
   /** JSON patch; used only to migrate managers. */
   patch(kind: KindInfo, ref: ObjectRef, json: string, signal: AbortSignal): Promise<LiveObject>;
-  /** DELETE with both preconditions; `gone` when it was no longer there. Rejects with KUBE_CONFLICT when a precondition failed. */
+  /**
+   * DELETE with both preconditions; `gone` when it was no longer there.
+   *
+   * @throws DroverError KUBE_CONFLICT when a precondition failed; KUBE_OUTCOME_UNKNOWN when the reply was lost: read the
+   *   object again before anything else
+   */
   delete(kind: KindInfo, ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<'accepted' | 'gone'>;
   /**
-   * Watches from a resource version, with bookmarks and a watchdog (no event or bookmark for 90 s ends it). Ends by
-   * returning; @throws DroverError KUBE_WATCH_FAILED; with `gone: true` on the error when the version has expired (410).
+   * Watches from a resource version, with bookmarks. Returns when its time (5 to 10 minutes) is over, and when aborted.
+   *
+   * @throws DroverError KUBE_WATCH_EXPIRED when the version has left the server's history (410): list again;
+   *   KUBE_WATCH_FAILED for any earlier end, and after 90 s without event or bookmark; KUBE_KIND_UNKNOWN when the kind is
+   *   no longer served there; KUBE_FORBIDDEN
    */
-  watch(kind: KindInfo, options: { readonly labelSelector?: string; readonly resourceVersion: string }, signal: AbortSignal): AsyncIterable<WatchEvent>;
+  watch(
+    kind: KindInfo,
+    options: { readonly labelSelector?: string; readonly resourceVersion: string },
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent>;
 }
