@@ -3,7 +3,11 @@
 import { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 
-const end = () => process.kill(process.pid, 'SIGTERM');
+function end() {
+  // The test runner first waits for the files it runs.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 3_000).unref();
+  process.kill(process.pid, 'SIGTERM');
+}
 
 // Of the form `<fd>:<parent>`. Processes that the task starts may inherit variable and flag, but not the descriptor.
 const [fd, parent] = (process.env.DROVER_LIFELINE ?? '').split(':').map(Number);
@@ -19,5 +23,9 @@ if (!isMainThread) {
 } else {
   // A file of the test runner: when that is gone it would run on, unheard.
   const starter = process.ppid;
-  setInterval(() => process.ppid !== starter && end(), 1_000).unref();
+  const pulse = setInterval(() => {
+    if (process.ppid === starter) return;
+    clearInterval(pulse);
+    end();
+  }, 1_000).unref();
 }
