@@ -1,4 +1,4 @@
-import type { BlobRef } from './blob.ts';
+import type { BlobName, BlobRef } from './blob.ts';
 import { canonicalJson } from './canonical.ts';
 import type { Digest } from './digest.ts';
 import { keyedDigest, digestOf } from './digest.ts';
@@ -8,7 +8,7 @@ import type { ObjectKey, UnitName } from './object.ts';
 /**
  * The two manifests of a bundle.
  *
- * - The **unit manifest** (a blob; equal for all clusters with an equal unit) lists a unit's options and objects in
+ * - The **unit manifest** (one blob or more; equal for all clusters with an equal unit) lists a unit's options and objects in
  *   apply order, and where their bytes lie.
  * - The **bundle manifest** (sealed to one agent) lists the units of one cluster and what left it. What leaves is
  *   stated in `left`; a unit in neither list is no information.
@@ -44,7 +44,7 @@ export interface UnitOptions {
   }[];
 }
 
-/** Bytes of one object inside a plaintext: index into `blobs`, offset and length in bytes. */
+/** Bytes of one object inside a pack: index into `blobs`, offset and length in bytes. */
 export type ObjectPart = readonly [blob: number, offset: number, length: number];
 
 export interface UnitObject {
@@ -52,6 +52,10 @@ export interface UnitObject {
   readonly apiVersion: string;
   /** SHA-256 of the object's canonical JSON. */
   readonly digest: Digest;
+  /** AES-256 key of the object's bytes, base64: its own, as packs are shared with units that lack some of their objects. */
+  readonly cipherKey: string;
+  /** Bytes of the canonical JSON. */
+  readonly size: number;
   /** More than one where the object is larger than a blob; concatenated in order. */
   readonly parts: readonly ObjectPart[];
 }
@@ -60,7 +64,8 @@ export interface UnitManifest {
   readonly format: typeof UNIT_FORMAT;
   readonly unit: UnitName;
   readonly options: UnitOptions;
-  readonly blobs: readonly BlobRef[];
+  /** Packs: objects one after another, each encrypted under its own key. */
+  readonly blobs: readonly BlobName[];
   /** In apply order. */
   readonly objects: readonly UnitObject[];
 }
@@ -69,7 +74,8 @@ export interface BundleUnit {
   readonly name: UnitName;
   /** Keyed digest of the unit ({@link unitDigest}); opaque to the agent. */
   readonly digest: Digest;
-  readonly manifest: BlobRef;
+  /** Blobs of the unit manifest, concatenated in order; more than one for a large unit. */
+  readonly manifest: readonly BlobRef[];
   readonly prune: boolean;
   readonly mode: Mode;
   readonly suspended: boolean;

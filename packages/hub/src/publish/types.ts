@@ -3,7 +3,7 @@ import type { RenderedObject } from '#render/types.ts';
 
 export interface StoredUnit {
   readonly digest: Digest;
-  readonly manifest: BlobRef;
+  readonly manifest: readonly BlobRef[];
 }
 
 export interface PublishedHead {
