@@ -9,6 +9,7 @@ export * from './head.ts';
 export { healthOf } from './health/health.ts';
 export * from './object.ts';
 export * from './order.ts';
+export * from './packed-object.ts';
 export * from './ports.ts';
 export * from './report.ts';
 export * from './seal.ts';
