@@ -23,16 +23,4 @@ export interface FleetKeys {
   };
 }
 
-/** What an agent gets when it joins or renews. */
-export interface Credentials {
-  readonly name: string;
-  readonly fleet: string;
-  readonly certificatePem: string;
-  readonly caPem: string;
-  readonly natsUrls: readonly string[];
-  readonly natsJwt: string;
-  /** Raw Ed25519 public keys, hex. */
-  readonly headKeys: readonly string[];
-  /** host:port of the Fleet listener. */
-  readonly fleetAddress: string;
-}
+export type { Credentials } from '@drover/contract';
