@@ -193,16 +193,18 @@ export interface UnitTable {
 export interface UnitContentTable {
   digest: string;
   unit: string;
-  /** JSON of the unit manifest's BlobRef. */
+  /** JSON of the unit manifest's BlobRef[]. */
   manifest: string;
   /** JSON: [key, apiVersion, digest][] in apply order. */
   objects: string;
+  /** JSON: names of the packs that hold the objects. */
+  blobs: string;
 }
 
 /** Where the bytes of an object lie. */
 export interface ObjectContentTable {
   digest: string;
-  /** JSON of { blobs: BlobRef[], parts: ObjectPart[] }. */
+  /** JSON of Place: blobs, parts, key and size. */
   place: string;
 }
 
@@ -216,6 +218,8 @@ export interface BlobTable {
 
 export interface HeadTable {
   cluster: string;
+  /** Public key that the manifest is sealed to. */
+  sealing_key: string;
   epoch: number;
   generation: number;
   content: string;
