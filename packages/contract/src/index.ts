@@ -1,4 +1,5 @@
 /** What hub, agent and CLI agree on: pure, no clock, no world. */
+export * from './backoff.ts';
 export * from './blob.ts';
 export * from './bundle.ts';
 export * from './canonical.ts';
@@ -8,6 +9,7 @@ export * from './envelope.ts';
 export * from './errors.ts';
 export * from './head.ts';
 export { healthOf } from './health/health.ts';
+export * from './in-flight.ts';
 export * from './object.ts';
 export * from './order.ts';
 export * from './packed-object.ts';
