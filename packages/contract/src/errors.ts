@@ -35,6 +35,10 @@ export const FAILURES = {
     hint: 'the branch was rewritten and forcePush is Hold; push the old history back, or set Follow',
   },
   GIT_TREE_REFUSED: { kind: 'terminal', hint: 'rename or remove the named path' },
+  GIT_TOO_LARGE: {
+    kind: 'transient',
+    hint: 'the repository is larger than the hub takes; make it smaller; the last good revision stays in force',
+  },
   GIT_FAILED: { kind: 'transient', hint: 'see the message of git; the last good revision stays in force' },
   SECRET_MISSING: { kind: 'transient', hint: 'create the secret below --secrets DIR/<namespace>/<name>/<key>' },
   // render
