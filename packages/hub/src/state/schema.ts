@@ -51,6 +51,8 @@ export interface DeliveryTable {
   removed_at: number | null;
   /** Newest release number; 0 before the first. */
   release: number;
+  /** Newest revision at which all its units were rendered; null before the first. */
+  revision: string | null;
 }
 
 export interface ClusterTable {
@@ -109,6 +111,8 @@ export interface ReleaseTable {
   commit: string;
   config_hash: string;
   created_at: number;
+  /** Objects that it deletes over all clusters, against what was published when it was made. */
+  deletes: number;
 }
 
 /** What a release says of one cluster: a unit digest, or why it did not render. */
@@ -175,8 +179,10 @@ export interface UnitTable {
   published_revision: string | null;
   /** JSON of BlockedOn[]: why `wanted` is not published. */
   held: string;
-  /** Delete | Orphan once it is in `left[]`; null while delivered. */
-  left: string | null;
+  /** Delivered | Kept (waits for approval to leave) | Delete | Orphan (in `left[]` until the agent has reported it done) */
+  presence: string;
+  /** Why it is Kept or leaves; null while delivered. */
+  note: string | null;
   /** JSON of the last UnitReport. */
   report: string | null;
   reported_at: number | null;

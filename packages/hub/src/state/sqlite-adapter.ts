@@ -9,7 +9,10 @@ import { SqliteDialect } from 'kysely';
  *
  * @see https://github.com/kysely-org/kysely/issues/1292 why the statement is adapted
  */
-export function openSqlite(path: string, options: { readonly readOnly?: boolean } = {}): { readonly dialect: SqliteDialect; close(): void } {
+export function openSqlite(
+  path: string,
+  options: { readonly readOnly?: boolean } = {},
+): { readonly dialect: SqliteDialect; close(): void } {
   const fresh = path !== ':memory:' && !existsSync(path);
   const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   if (fresh) chmodSync(path, 0o600);
@@ -25,7 +28,8 @@ export function openSqlite(path: string, options: { readonly readOnly?: boolean 
     return {
       reader: statement.columns().length > 0,
       all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
-      run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])) as { changes: number | bigint; lastInsertRowid: number | bigint },
+      run: (parameters: readonly unknown[]) =>
+        statement.run(...(parameters as SQLInputValue[])) as { changes: number | bigint; lastInsertRowid: number | bigint },
       iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
     };
   }

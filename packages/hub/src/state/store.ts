@@ -65,7 +65,10 @@ export async function openStore(deps: { readonly dialect: Dialect; readonly now:
     lastId = id;
     if (++sinceTrim >= 1000) {
       sinceTrim = 0;
-      await tx.deleteFrom('event').where('id', '<', id - MAX_EVENTS).execute();
+      await tx
+        .deleteFrom('event')
+        .where('id', '<', id - MAX_EVENTS)
+        .execute();
     }
   }
 
@@ -107,4 +110,3 @@ export async function writeMeta(db: Db, key: Database['meta']['key'], value: str
     .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
     .execute();
 }
-

@@ -1,0 +1,120 @@
+import type { Problem, UnitName } from '@drover/contract';
+import { canonicalJson, unitName } from '@drover/contract';
+import type { Store } from '#state/store.ts';
+import { readMeta, writeMeta } from '#state/store.ts';
+import type { Configuration, Delivery } from './types.ts';
+
+/** What a newly read configuration changed against the record. */
+export interface ConfigurationChange {
+  /** Every Delivery in force: as configured, its last good form where it was refused, and removed ones that still have units. */
+  readonly deliveries: ReadonlyMap<UnitName, Delivery>;
+  /** Deliveries whose content must be rendered anew. */
+  readonly rendered: ReadonlySet<UnitName>;
+  /** Deliveries of which anything changed: the bundles of their clusters are composed anew. */
+  readonly changed: ReadonlySet<UnitName>;
+  /** Deliveries that are no longer configured. */
+  readonly removed: ReadonlySet<UnitName>;
+}
+
+/**
+ * Writes a configuration to the record. A document that was refused keeps its last good form; one that is gone from a
+ * configuration that could be read is removed, and its units leave as its `deletionPolicy` says.
+ *
+ * @param hash of what concerns a Delivery's content
+ */
+export async function recordConfiguration(
+  deps: { readonly store: Store; readonly now: () => number; readonly hash: (delivery: Delivery) => string },
+  configuration: Configuration,
+): Promise<ConfigurationChange> {
+  return deps.store.write(async (tx) => {
+    const stored = new Map((await tx.selectFrom('delivery').selectAll().execute()).map((row) => [unitName(row.namespace, row.name), row]));
+    const refused = new Set(configuration.refused);
+    const deliveries = new Map<UnitName, Delivery>();
+    const rendered = new Set<UnitName>();
+    const changed = new Set<UnitName>();
+    const removed = new Set<UnitName>();
+    for (const delivery of configuration.deliveries) {
+      const name = unitName(delivery.namespace, delivery.name);
+      const spec = canonicalJson(delivery);
+      const hash = deps.hash(delivery);
+      const row = stored.get(name);
+      deliveries.set(name, delivery);
+      if (row?.config_hash !== hash || row.removed_at !== null) rendered.add(name);
+      if (row?.spec === spec && row.removed_at === null) continue;
+      changed.add(name);
+      await tx
+        .insertInto('delivery')
+        .values({
+          namespace: delivery.namespace,
+          name: delivery.name,
+          spec,
+          config_hash: hash,
+          problem: null,
+          removed_at: null,
+          release: 0,
+          revision: null,
+        })
+        .onConflict((conflict) => conflict.columns(['namespace', 'name']).doUpdateSet({ spec, config_hash: hash, removed_at: null }))
+        .execute();
+    }
+    for (const [name, row] of stored) {
+      if (deliveries.has(name)) continue;
+      const units = await tx
+        .selectFrom('unit')
+        .select('cluster')
+        .where('namespace', '=', row.namespace)
+        .where('delivery', '=', row.name)
+        .limit(1)
+        .executeTakeFirst();
+      const delivery = JSON.parse(row.spec) as Delivery;
+      if (refused.has(`Delivery/${name}`) || refused.has(`Kustomization/${name}`)) {
+        deliveries.set(name, delivery);
+        continue;
+      }
+      if (units === undefined) {
+        await tx.deleteFrom('delivery').where('namespace', '=', row.namespace).where('name', '=', row.name).execute();
+        continue;
+      }
+      deliveries.set(name, delivery);
+      removed.add(name);
+      if (row.removed_at !== null) continue;
+      await tx
+        .updateTable('delivery')
+        .set({ removed_at: deps.now() })
+        .where('namespace', '=', row.namespace)
+        .where('name', '=', row.name)
+        .execute();
+      const fate = delivery.deletionPolicy === 'Delete' ? 'Delete' : 'Orphan';
+      const note = `leaves: Delivery ${name} is no longer configured; deletionPolicy ${delivery.deletionPolicy}`;
+      await tx
+        .updateTable('unit')
+        .set({ presence: fate, note, problem: null })
+        .where('namespace', '=', row.namespace)
+        .where('delivery', '=', row.name)
+        .execute();
+      await deps.store.event(tx, { severity: 'Warning', reason: 'DeliveryRemoved', unit: name, message: note });
+      changed.add(name);
+    }
+    await recordProblems(deps.store, tx, [...configuration.problems, ...configuration.warnings]);
+    return { deliveries, rendered, changed, removed };
+  });
+}
+
+async function recordProblems(store: Store, tx: Parameters<Parameters<Store['write']>[0]>[0], problems: readonly Problem[]): Promise<void> {
+  const text = canonicalJson(problems);
+  const before = (await readMeta(tx, 'config')) ?? '[]';
+  if (text === before) return;
+  await writeMeta(tx, 'config', text);
+  const known = new Set((JSON.parse(before) as Problem[]).map((problem) => canonicalJson(problem)));
+  for (const problem of problems) {
+    if (known.has(canonicalJson(problem))) continue;
+    const { position } = problem;
+    const place = position === undefined ? '' : ` at ${position.file}${position.line === undefined ? '' : `:${position.line}`}`;
+    await store.event(tx, {
+      severity: 'Error',
+      reason: problem.code,
+      object: problem.subject,
+      message: `${problem.subject}${place}: ${problem.message}`,
+    });
+  }
+}
