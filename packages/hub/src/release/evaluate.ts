@@ -255,7 +255,7 @@ async function writeRelease(
     newest !== undefined &&
     newest.revision === tree.revision &&
     newest.config_hash === configHash &&
-    [...released.keys()].every((uid) => rows.get(uid)?.wanted == null);
+    [...released.keys()].every((uid) => (rows.get(uid)?.wanted ?? null) === null);
   if (newest !== undefined && (joinedLate || input.factsOnly)) {
     // The release did not know these clusters yet, or their facts alone changed: it is renewed for them.
     for (const [cluster, digest] of released) {
@@ -325,7 +325,7 @@ async function countDeletes(
   const pairs = new Map<string, string[]>();
   for (const [uid, digest] of released) {
     const published = rows.get(uid)?.published;
-    if (published == null || published === digest) continue;
+    if (published === undefined || published === null || published === digest) continue;
     const pair = `${published} ${digest}`;
     pairs.set(pair, [...(pairs.get(pair) ?? []), uid]);
   }

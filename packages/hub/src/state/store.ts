@@ -38,7 +38,7 @@ export async function openStore(deps: { readonly dialect: Dialect; readonly now:
   const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    const message = Error.isError(error) ? error.message : String(error);
+    const message = Error.isError(error) ? error.message : JSON.stringify(error);
     await db.destroy();
     if (/missing|corrupted migrations/i.test(message)) {
       throw new DroverError('STORE_NEWER', 'store', 'it holds migrations that this hub does not know', { cause: error });
