@@ -3,7 +3,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -186,7 +186,11 @@ async function copyStages(module, env, to) {
 }
 
 async function gather(links) {
-  const there = Object.entries(links).filter(([, path]) => path !== undefined && existsSync(path));
+  const there = [];
+  for (const [name, path] of Object.entries(links)) {
+    // Resolved, so that a directory of links that is handed on is not linked to once more.
+    if (path !== undefined && existsSync(path)) there.push([name, await realpath(path)]);
+  }
   const directory = join(store, `bin-${digest(there)}`);
   if (existsSync(directory)) return directory;
   await mkdir(store, { recursive: true });
