@@ -75,7 +75,6 @@ const SECRET_FIELDS = [
   'cookie',
   'privateKey',
   'privateKeyPem',
-  'key',
   'seed',
   'jwt',
   'natsJwt',
