@@ -3,7 +3,8 @@ import { DroverError, unitName } from '@drover/contract';
 import type { ConfigurationChange } from '#config/record.ts';
 import type { Configuration, Delivery } from '#config/types.ts';
 import type { ComposeCluster } from '#compose/publish-cluster.ts';
-import type { EvaluateCluster, EvaluateInput, Evaluated } from '#release/evaluate.ts';
+import type { FleetCluster } from '#release/clusters.ts';
+import type { EvaluateInput, Evaluated } from '#release/evaluate.ts';
 import { indexKey } from '#release/evaluate.ts';
 import type { ReadIndex } from '#release/read-index.ts';
 import type { Tree } from '#sources/types.ts';
@@ -11,13 +12,6 @@ import { forEachLimited } from './for-each-limited.ts';
 import type { HubPorts } from './ports.ts';
 import type { Inbox, Work } from './work.ts';
 import { mergeWork } from './work.ts';
-
-/** A cluster as one pass of the loop sees it. */
-export interface PassCluster extends EvaluateCluster {
-  readonly compose: ComposeCluster;
-  /** Of labels, variables: what rendering and targeting read of the hub's own record. */
-  readonly inputs: string;
-}
 
 export interface ReconcileDeps {
   readonly ports: HubPorts;
@@ -32,7 +26,8 @@ export interface ReconcileDeps {
   readonly tree: (source: { readonly namespace: string; readonly name: string }) => Tree | undefined;
   readonly sourceKey: (source: { readonly namespace: string; readonly name: string }) => string;
   /** Accepted clusters, with what the configuration declares of them. */
-  readonly clusters: (configuration: Configuration) => Promise<readonly PassCluster[]>;
+  readonly clusters: (configuration: Configuration, suspended: ReadonlySet<string>) => Promise<readonly FleetCluster[]>;
+  /** Targets of suspensions by API. */
   readonly suspended: () => Promise<ReadonlySet<string>>;
   readonly hash: (delivery: Delivery) => string;
   readonly evaluate: (input: EvaluateInput, signal: AbortSignal) => Promise<Evaluated>;
@@ -79,17 +74,17 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
   async function pass(work: Work, signal: AbortSignal): Promise<void> {
     await configure(work, signal);
     if (configuration === undefined) return;
-    const clusters = await deps.clusters(configuration);
+    const suspended = await deps.suspended();
+    const clusters = await deps.clusters(configuration, suspended);
     noteInputs(clusters, work);
     for (const uid of work.clusters) pending.add(uid);
     for (const delivery of configuration.deliveries) {
       for (const uid of await evaluateDelivery(delivery, clusters, work, signal)) pending.add(uid);
     }
     if (work.everything || change.changed.size > 0) for (const { uid } of clusters) pending.add(uid);
-    const suspended = await deps.suspended();
     const compose = clusters.filter((cluster) => pending.has(cluster.uid));
     await forEachLimited(compose, MAX_COMPOSE_IN_FLIGHT, async (cluster) => {
-      await deps.publishCluster(cluster.compose, change.deliveries, suspended, signal);
+      await deps.publishCluster(cluster, change.deliveries, suspended, signal);
       pending.delete(cluster.uid);
     });
     change = { ...change, rendered: new Set(), changed: new Set() };
@@ -110,7 +105,7 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
   }
 
   /** A cluster whose labels or variables changed is evaluated for every Delivery. */
-  function noteInputs(clusters: readonly PassCluster[], work: Work): void {
+  function noteInputs(clusters: readonly FleetCluster[], work: Work): void {
     for (const cluster of clusters) {
       if (inputs.get(cluster.uid) === cluster.inputs) continue;
       inputs.set(cluster.uid, cluster.inputs);
@@ -122,7 +117,7 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
 
   async function evaluateDelivery(
     delivery: Delivery,
-    clusters: readonly PassCluster[],
+    clusters: readonly FleetCluster[],
     work: Work,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
