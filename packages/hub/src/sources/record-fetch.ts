@@ -25,7 +25,7 @@ export async function recordFetch(
       .where('name', '=', name)
       .executeTakeFirst();
     const problem = result.problem === undefined ? null : canonicalJson(result.problem);
-    const code = before?.problem == null ? undefined : (JSON.parse(before.problem) as { code: string }).code;
+    const code = before === undefined || before.problem === null ? undefined : (JSON.parse(before.problem) as { code: string }).code;
     const row = {
       kind: 'GitRepository',
       namespace,

@@ -52,9 +52,16 @@ export interface GitMirror extends AsyncDisposable {
   /** Fetches; concurrent calls are coalesced to one running and one waiting. */
   fetch(spec: GitRepository, signal: AbortSignal): Promise<FetchResult>;
   /**
-   * Opens a commit that the mirror already holds: after a restart, before the first fetch.
+   * Opens a commit that the mirror already holds: after a restart, before the first fetch. From then on that commit is
+   * the one that fetches are judged against and compared with.
    * @returns undefined when the mirror does not hold it
+   * @throws DroverError GIT_URL_REFUSED, GIT_REF_REFUSED; GIT_TREE_REFUSED when its ignore rules are refused
    */
   open(spec: GitRepository, sha: string, signal: AbortSignal): Promise<Tree | undefined>;
+  /**
+   * Lets the next fetch that finds exactly this commit take it, though its history is unrelated or its force-push was
+   * held (`GIT_HISTORY_UNRELATED`, `GIT_FORCE_PUSH_HELD`): an operator has approved it.
+   */
+  approve(sha: string): void;
   changedPaths(from: string, to: string, signal: AbortSignal): Promise<readonly string[] | undefined>;
 }
