@@ -79,6 +79,7 @@ export const FAILURES = {
   CLUSTER_CLONED: { kind: 'terminal', hint: 'two agents present one identity; stop one of them' },
   RATE_LIMITED: { kind: 'transient', hint: 'try again later' },
   HUB_UNREACHABLE: { kind: 'transient', hint: 'check the hub address and the network; the last verified bundle stays in force' },
+  LISTEN_FAILED: { kind: 'terminal', hint: 'choose another port or address, or stop what has it' },
   MESSAGE_REFUSED: { kind: 'terminal', hint: 'agent and hub speak different versions; update the older one' },
   IDENTITY_EXPIRED: { kind: 'terminal', hint: 'join again: make a token with `drover token create --cluster <name>`' },
   // pull
