@@ -53,4 +53,5 @@ const MAIN_PATH = [
   `create table render_closure (lookup text not null, closure text not null, reads text not null, result text not null, used_at integer not null,
      primary key (lookup, closure))`,
   `create table render_result (key text primary key, bytes blob not null)`,
+  `create index render_closure_result on render_closure (result)`,
 ];
