@@ -6,14 +6,15 @@ import { isUid } from './subjects.ts';
 
 /** How an agent comes by its identity: what it says, what it gets, and the texts both sides must agree on. */
 
-/** `GET /v1/info`: names the rest. Nothing in it is believed by an agent that joins: trust comes from the token alone. */
-export interface HubInfo {
-  readonly version: string;
-  readonly fleet: string;
+/**
+ * What an agent reads of `GET /v1/info`: where to dial. Nothing in it is believed by an agent that joins: trust comes
+ * from the token alone.
+ */
+export interface HubAddresses {
   /** host:port of the Enrolment service. */
   readonly enrolment: string;
   /** host:port of the Fleet service. */
-  readonly fleetAddress: string;
+  readonly fleet: string;
   readonly nats: readonly string[];
 }
 
