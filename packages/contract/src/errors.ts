@@ -122,6 +122,10 @@ export const FAILURES = {
   USAGE: { kind: 'terminal', hint: 'see --help' },
   NOT_FOUND: { kind: 'terminal', hint: 'check the name; `drover get` lists what there is' },
   UNAUTHORIZED: { kind: 'terminal', hint: 'pass an API token: --token, DROVER_TOKEN' },
+  FORBIDDEN: { kind: 'terminal', hint: 'use a token with the role that is named; an admin makes it with `drover token create`' },
+  REQUEST_INVALID: { kind: 'terminal', hint: 'correct the request; /openapi.json describes what is accepted' },
+  CONFLICT: { kind: 'terminal', hint: 'see the message; the request does not fit what is there now' },
+  NOT_READY: { kind: 'wait', hint: 'the hub is starting, or waits for what is named; try again' },
   UNEXPECTED: { kind: 'transient', hint: 'a bug in Drover: please report it with this message' },
 } as const satisfies Record<string, Failure>;
 
