@@ -105,8 +105,8 @@ export async function sweepRenderCache(store: Store): Promise<void> {
   await store.write(async (tx) => {
     await tx
       .deleteFrom('render_result')
-      .where(({ not, exists, selectFrom }) =>
-        not(exists(selectFrom('render_closure').select('lookup').whereRef('render_closure.result', '=', 'render_result.key'))),
+      .where((eb) =>
+        eb.not(eb.exists(eb.selectFrom('render_closure').select('lookup').whereRef('render_closure.result', '=', 'render_result.key'))),
       )
       .execute();
   });

@@ -1,0 +1,286 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DroverError, canonicalJson, digestOf } from '@drover/contract';
+import type { Delivery } from '#config/types.ts';
+import { DEFAULT_DELETES } from '#config/types.ts';
+import type { RenderResult } from '#render/types.ts';
+import { createSingleStage } from '#rollout/single-stage.ts';
+import type { Tree } from '#sources/types.ts';
+import { openSqlite } from '#state/sqlite-adapter.ts';
+import type { Store } from '#state/store.ts';
+import { openStore } from '#state/store.ts';
+import type { EvaluateCluster } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
+import { createReadIndex } from './read-index.ts';
+
+const signal = new AbortController().signal;
+const delivery = (over: Partial<Delivery> = {}): Delivery => ({
+  namespace: 'drover',
+  name: 'shop',
+  sourceRef: { kind: 'GitRepository', namespace: 'drover', name: 'fleet' },
+  path: 'clusters/${cluster.name}',
+  targeting: { type: 'path' },
+  mode: 'Enforce',
+  prune: true,
+  intervalMs: 1,
+  retryIntervalMs: 1,
+  timeoutMs: 1,
+  dependsOn: [],
+  wait: true,
+  healthChecks: [],
+  patches: [],
+  images: [],
+  components: [],
+  namePrefix: '',
+  nameSuffix: '',
+  commonMetadata: { labels: {}, annotations: {} },
+  drift: 'Correct',
+  allowEmpty: false,
+  untargeted: 'Hold',
+  deletionPolicy: 'Orphan',
+  deletes: DEFAULT_DELETES,
+  suspend: false,
+  ...over,
+});
+const tree = (sha: string): Tree => ({ commit: { sha, subject: 's', author: 'alice', time: 0 }, revision: `main@sha1:${sha}` }) as Tree;
+const cluster = (name: string, labels: Record<string, string> = {}): EvaluateCluster => ({
+  uid: `u-${name}`,
+  name,
+  labels,
+  vars: {},
+  apiResources: undefined,
+  online: true,
+  lastSeen: 0,
+});
+
+/** What each cluster renders to: names of ConfigMaps, or a failure, or no such path. */
+type Script = Record<string, readonly string[] | 'absent' | 'bad' | 'crash'>;
+
+async function hub() {
+  const store = await openStore({ dialect: openSqlite(':memory:').dialect, now: () => 7 });
+  let script: Script = {};
+  const stage = createSingleStage({ store, now: () => 7 });
+  await store.db
+    .insertInto('delivery')
+    .values({
+      namespace: 'drover',
+      name: 'shop',
+      spec: '{}',
+      config_hash: 'h',
+      problem: null,
+      removed_at: null,
+      release: 0,
+      revision: null,
+    })
+    .execute();
+  const deps = {
+    store,
+    now: () => 7,
+    reads: createReadIndex(),
+    log: { warn: () => {} },
+    startRollout: stage.start,
+    async render(_tree: Tree, _delivery: Delivery, target: { readonly name: string }): Promise<RenderResult> {
+      const wanted = script[target.name] ?? 'absent';
+      const reads = [{ path: `clusters/${target.name}`, oid: null }];
+      if (wanted === 'crash') throw new DroverError('RENDER_ENGINE_FAILED', 'x', 'killed');
+      if (wanted === 'absent') return { type: 'absent', path: `clusters/${target.name}`, reads };
+      if (wanted === 'bad')
+        return {
+          type: 'failed',
+          problem: new DroverError('YAML_INVALID', 'x', 'bad', { position: { file: 'a.yaml', line: 2 } }).toProblem(),
+          reads,
+        };
+      const objects = wanted.map((name) => ({ key: `/ConfigMap/d/${name}`, apiVersion: 'v1', digest: digestOf(name), json: '{}' }));
+      return { type: 'rendered', objects, reads, warnings: [] };
+    },
+    async storeUnit(unit: string, _options: unknown, objects: readonly { key: string; digest: string }[]) {
+      const digest = digestOf(canonicalJson(objects.map((object) => object.key)));
+      await store.db
+        .insertInto('unit_content')
+        .values({
+          digest,
+          unit,
+          manifest: '[]',
+          blobs: '[]',
+          objects: JSON.stringify(objects.map((object) => [object.key, 'v1', object.digest])),
+        } as never)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return { digest, manifest: [] };
+    },
+  };
+  return {
+    store,
+    async run(next: Script, sha: string, clusters: readonly EvaluateCluster[], over: Partial<Delivery> = {}, factsOnly = false) {
+      script = next;
+      return evaluate(
+        deps as never,
+        { delivery: delivery(over), configHash: 'h', tree: tree(sha), clusters, only: undefined, factsOnly },
+        signal,
+      );
+    },
+    /** Pretends that what is wanted was published. */
+    published: () =>
+      store.db
+        .updateTable('unit')
+        .set((eb) => ({ published: eb.ref('wanted') }))
+        .execute(),
+  };
+}
+
+async function units(store: Store) {
+  const rows = await store.db.selectFrom('unit').selectAll().orderBy('cluster').execute();
+  return rows.map((row) => ({
+    cluster: row.cluster,
+    presence: row.presence,
+    release: row.wanted_release,
+    state: row.state,
+    failed: row.problem !== null,
+  }));
+}
+const releases = async (store: Store) =>
+  (await store.db.selectFrom('release').selectAll().orderBy('number').execute()).map((row) => [row.number, row.revision, row.deletes]);
+
+const a = cluster('a');
+const b = cluster('b');
+
+test('a first render makes release 1 for the clusters whose path exists', async () => {
+  const { store, run } = await hub();
+  const { touched } = await run({ a: ['web'], b: 'absent' }, 'c1', [a, b]);
+  assert.deepEqual([...touched], ['u-a']);
+  assert.deepEqual(await releases(store), [[1, 'main@sha1:c1', 0]]);
+  assert.deepEqual(await units(store), [{ cluster: 'u-a', presence: 'Delivered', release: 1, state: 'Progressing', failed: false }]);
+});
+
+test('a commit that changes no digest makes no release, and touches nobody', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  const { touched } = await run({ a: ['web'] }, 'c2', [a]);
+  assert.equal(touched.size, 0);
+  assert.equal((await releases(store)).length, 1);
+  assert.equal((await store.db.selectFrom('delivery').select('revision').executeTakeFirstOrThrow()).revision, 'main@sha1:c2');
+});
+
+test('B46 a cluster that does not render keeps its unit and is Failed; the release goes on for the others', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['web'], b: ['web'] }, 'c1', [a, b]);
+  await published();
+  const before = await store.db.selectFrom('unit').select('wanted').where('cluster', '=', 'u-b').executeTakeFirstOrThrow();
+  await run({ a: ['web', 'db'], b: 'bad' }, 'c2', [a, b]);
+  assert.deepEqual(await units(store), [
+    { cluster: 'u-a', presence: 'Delivered', release: 2, state: 'Progressing', failed: false },
+    { cluster: 'u-b', presence: 'Delivered', release: 1, state: 'Failed', failed: true },
+  ]);
+  const listed = await store.db
+    .selectFrom('release_unit')
+    .selectAll()
+    .where('number', '=', 2)
+    .where('cluster', '=', 'u-b')
+    .executeTakeFirstOrThrow();
+  assert.equal(listed.digest, before.wanted);
+  assert.match(listed.problem ?? '', /a\.yaml/);
+});
+
+test('F30 a renderer that crashes fails that unit, keeps its content and is tried again', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  const { retry } = await run({ a: 'crash' }, 'c2', [a]);
+  assert.deepEqual([...retry], ['u-a']);
+  assert.equal((await units(store))[0]?.state, 'Failed');
+  assert.equal((await releases(store)).length, 1);
+  await run({ a: ['web'] }, 'c2', [a]);
+  assert.equal((await units(store))[0]?.failed, false);
+});
+
+test('B1 a path that was there and vanished keeps the unit until it is approved to leave', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await published();
+  await run({ a: 'absent' }, 'c2', [a]);
+  assert.deepEqual(
+    (await units(store)).map((unit) => [unit.presence, unit.state]),
+    [['Kept', 'Waiting']],
+  );
+  await run({ a: ['web'] }, 'c3', [a]);
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.presence),
+    ['Delivered'],
+  );
+});
+
+test('B1 a path that vanishes leaves at once under untargeted: Leave, and is deleted only where it prunes', async () => {
+  for (const [prune, presence] of [
+    [true, 'Delete'],
+    [false, 'Orphan'],
+  ] as const) {
+    const { store, run, published } = await hub();
+    await run({ a: ['web'] }, 'c1', [a]);
+    await published();
+    await run({ a: 'absent' }, 'c2', [a], { untargeted: 'Leave', prune });
+    assert.deepEqual(
+      (await units(store)).map((unit) => unit.presence),
+      [presence],
+    );
+  }
+});
+
+test('B3 a selector that stops matching keeps the unit', async () => {
+  const { store, run, published } = await hub();
+  const selector = { matchLabels: { env: 'prod' }, matchExpressions: [] };
+  const over = { targeting: { type: 'selector', selector } } as const;
+  await run({ a: ['web'] }, 'c1', [cluster('a', { env: 'prod' })], over);
+  await published();
+  await run({ a: ['web'] }, 'c1', [cluster('a', { env: 'lab' })], over);
+  assert.deepEqual(
+    (await units(store)).map((unit) => [unit.presence, unit.state]),
+    [['Kept', 'Waiting']],
+  );
+});
+
+test('B1 a selected cluster without the path is an error, not nothing', async () => {
+  const { store, run } = await hub();
+  await run({}, 'c1', [a], { targeting: { type: 'selector', selector: { matchLabels: {}, matchExpressions: [] } } });
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.state),
+    ['Failed'],
+  );
+});
+
+test('a cluster that joins late is added to the release that is current', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await run({ a: ['web'], b: ['web'] }, 'c1', [a, b]);
+  assert.equal((await releases(store)).length, 1);
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.release),
+    [1, 1],
+  );
+});
+
+test('changed facts renew the unit of the current release and make no release', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await run({ a: ['web', 'scoped'] }, 'c1', [a], {}, true);
+  assert.equal((await releases(store)).length, 1);
+  const [row] = await store.db.selectFrom('release_unit').selectAll().execute();
+  assert.equal(row?.digest, (await store.db.selectFrom('unit').select('wanted').executeTakeFirstOrThrow()).wanted);
+});
+
+test('F31 deletions are counted over all clusters of a release', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['k1', 'k2', 'k3'], b: ['k1', 'k2'] }, 'c1', [a, b]);
+  await published();
+  await run({ a: ['k1'], b: ['k1'] }, 'c2', [a, b]);
+  assert.deepEqual((await releases(store)).at(-1), [2, 'main@sha1:c2', 3]);
+});
+
+test('a newer release supersedes the one in progress', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['k1'] }, 'c1', [a]);
+  await run({ a: ['k2'] }, 'c2', [a]);
+  const rollouts = await store.db.selectFrom('rollout').selectAll().orderBy('number').execute();
+  assert.deepEqual(
+    rollouts.map((row) => row.state),
+    ['Superseded', 'Progressing'],
+  );
+});
