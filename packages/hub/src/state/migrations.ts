@@ -49,7 +49,7 @@ const MAIN_PATH = [
   `create table head (cluster text primary key, sealing_key text not null, epoch integer not null, generation integer not null,
      content text not null, manifest text not null,
      envelope blob not null, sealed blob, created_at integer not null, published integer not null)`,
-  `create table suspension (target text primary key, by text not null, message text not null, since integer not null)`,
+  `create table suspension (target text primary key, by text not null, message text not null, since integer not null, until integer)`,
   `create table render_closure (lookup text not null, closure text not null, reads text not null, result text not null, used_at integer not null,
      primary key (lookup, closure))`,
   `create table render_result (key text primary key, bytes blob not null)`,

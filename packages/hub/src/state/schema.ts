@@ -247,6 +247,8 @@ export interface SuspensionTable {
   by: string;
   message: string;
   since: number;
+  /** When it ends by itself; null when it does not. */
+  until: number | null;
 }
 
 export interface RenderClosureTable {
