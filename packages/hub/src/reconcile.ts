@@ -18,12 +18,10 @@ export interface ReconcileDeps {
   readonly inbox: Inbox;
   readonly reads: ReadIndex;
   /** Configuration as the files have it now; undefined when it cannot be read: what is in force stays. */
-  readonly readConfiguration: (signal: AbortSignal) => Promise<Configuration | undefined>;
+  readonly readConfiguration: (trees: ReadonlyMap<string, Tree>, signal: AbortSignal) => Promise<Configuration | undefined>;
   readonly recordConfiguration: (configuration: Configuration) => Promise<ConfigurationChange>;
   /** Starts and stops the pollers of sources. */
   readonly follow: (configuration: Configuration) => Promise<void>;
-  /** The last good tree of a source; undefined before the first. */
-  readonly tree: (source: { readonly namespace: string; readonly name: string }) => Tree | undefined;
   readonly sourceKey: (source: { readonly namespace: string; readonly name: string }) => string;
   /** Accepted clusters, with what the configuration declares of them. */
   readonly clusters: (configuration: Configuration, suspended: ReadonlySet<string>) => Promise<readonly FleetCluster[]>;
@@ -41,6 +39,14 @@ export interface ReconcileDeps {
   ) => Promise<unknown>;
 }
 
+export interface Reconciler {
+  run(signal: AbortSignal): Promise<void>;
+  /** In force; undefined before the first could be read. */
+  configuration(): Configuration | undefined;
+  /** The commit of a source that was evaluated last. */
+  tree(source: { readonly namespace: string; readonly name: string }): Tree | undefined;
+}
+
 const MAX_COMPOSE_IN_FLIGHT = 8;
 const RETRY_MS = 1_000;
 
@@ -48,20 +54,21 @@ const RETRY_MS = 1_000;
  * The hub's loop: configuration → sources → render → release → rollout → compose → publish. One pass at a time, over
  * whatever has come together since the last; a pass that fails keeps its work and is tried again.
  */
-export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal): Promise<void>; passes(): number } {
+export function createReconciler(deps: ReconcileDeps): Reconciler {
   let configuration: Configuration | undefined;
   let change: ConfigurationChange = { deliveries: new Map(), rendered: new Set(), changed: new Set(), removed: new Set() };
   const inputs = new Map<string, string>();
+  /** By source key: the commits that are evaluated. They change between passes alone, so a pass sees one commit of each. */
+  const trees = new Map<string, Tree>();
   /** Clusters whose bundle has to be composed; kept over a failed pass. */
   const pending = new Set<string>();
-  let passes = 0;
 
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const work = await deps.inbox.take(signal);
       try {
         await pass(work, signal);
-        passes++;
+        for (const done of work.done) done();
       } catch (thrown) {
         if (signal.aborted) return;
         deps.ports.log.error({ err: DroverError.from(thrown, 'reconcile') }, 'pass failed; its work is kept');
@@ -72,6 +79,7 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
   }
 
   async function pass(work: Work, signal: AbortSignal): Promise<void> {
+    for (const [key, { tree }] of work.sources) trees.set(key, tree);
     await configure(work, signal);
     if (configuration === undefined) return;
     const suspended = await deps.suspended();
@@ -92,7 +100,7 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
 
   async function configure(work: Work, signal: AbortSignal): Promise<void> {
     if (!work.configuration && configuration !== undefined) return;
-    const read = await deps.readConfiguration(signal);
+    const read = await deps.readConfiguration(trees, signal);
     if (read === undefined) return;
     const next = await deps.recordConfiguration(read);
     // What a failed pass has not rendered or composed yet stays to be done.
@@ -122,11 +130,11 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const name = unitName(delivery.namespace, delivery.name);
-    const tree = deps.tree(delivery.sourceRef);
-    if (tree === undefined) return new Set();
     const key = deps.sourceKey(delivery.sourceRef);
+    const tree = trees.get(key);
+    if (tree === undefined) return new Set();
     const moved = work.sources.has(key);
-    const changedPaths = work.sources.get(key);
+    const changedPaths = work.sources.get(key)?.changedPaths;
     const all = change.rendered.has(name) || (moved && changedPaths === undefined);
     const affected = changedPaths === undefined ? new Set<string>() : deps.reads.affected(changedPaths);
     const only = new Set<string>();
@@ -154,5 +162,5 @@ export function createReconciler(deps: ReconcileDeps): { run(signal: AbortSignal
     );
   }
 
-  return { run, passes: () => passes };
+  return { run, configuration: () => configuration, tree: (source) => trees.get(deps.sourceKey(source)) };
 }

@@ -1,9 +1,18 @@
+import type { Tree } from '#sources/types.ts';
+
+/** A source at the commit to evaluate, and what differs from the one that was evaluated last. */
+export interface SourceChange {
+  readonly tree: Tree;
+  /** Undefined when it cannot be told: everything is evaluated. */
+  readonly changedPaths: readonly string[] | undefined;
+}
+
 /** What has happened since the last pass of the loop; everything is coalesced, so a storm is one pass. */
 export interface Work {
   /** The configuration may have changed. */
   configuration: boolean;
-  /** Source key → paths changed since the tree that was evaluated last; undefined when that cannot be told. */
-  readonly sources: Map<string, readonly string[] | undefined>;
+  /** By source key. */
+  readonly sources: Map<string, SourceChange>;
   /** Clusters joined, were accepted, or their labels or variables changed. */
   targets: boolean;
   /** UIDs whose bundle has to be composed again: mode, suspension, a unit that has left. */
@@ -14,6 +23,8 @@ export interface Work {
   readonly units: Set<string>;
   /** Compose every cluster: after a start. */
   everything: boolean;
+  /** Called when the pass that took this work has ended well. */
+  readonly done: (() => void)[];
 }
 
 export interface Inbox {
@@ -21,6 +32,8 @@ export interface Inbox {
   add(change: (work: Work) => void): void;
   /** Resolves when there is work, and takes all of it. */
   take(signal: AbortSignal): Promise<Work>;
+  /** Resolves when everything added until now was done by a pass that ended well. */
+  settled(): Promise<void>;
 }
 
 export function noWork(): Work {
@@ -32,6 +45,7 @@ export function noWork(): Work {
     facts: new Set(),
     units: new Set(),
     everything: false,
+    done: [],
   };
 }
 
@@ -39,12 +53,15 @@ export function createInbox(): Inbox {
   let work = noWork();
   let waiting = false;
   let wake: (() => void) | undefined;
+
+  function add(change: (work: Work) => void): void {
+    change(work);
+    waiting = true;
+    wake?.();
+  }
+
   return {
-    add(change) {
-      change(work);
-      waiting = true;
-      wake?.();
-    },
+    add,
     async take(signal) {
       while (!waiting) {
         signal.throwIfAborted();
@@ -64,10 +81,11 @@ export function createInbox(): Inbox {
       waiting = false;
       return taken;
     },
+    settled: () => new Promise((resolve) => add((next) => next.done.push(resolve))),
   };
 }
 
-/** Puts work back that a failed pass has not done. */
+/** Puts work back that a failed pass has not done; what has come since is newer. */
 export function mergeWork(into: Work, from: Work): void {
   into.configuration ||= from.configuration;
   into.targets ||= from.targets;
@@ -75,12 +93,19 @@ export function mergeWork(into: Work, from: Work): void {
   for (const uid of from.clusters) into.clusters.add(uid);
   for (const uid of from.facts) into.facts.add(uid);
   for (const unit of from.units) into.units.add(unit);
-  for (const [key, paths] of from.sources) addChangedPaths(into, key, paths);
+  into.done.push(...from.done);
+  for (const [key, older] of from.sources) {
+    const newer = into.sources.get(key);
+    into.sources.set(key, newer === undefined ? older : { tree: newer.tree, changedPaths: joined(older.changedPaths, newer.changedPaths) });
+  }
 }
 
 /** Notes that a source moved; changes of several commits add up. */
-export function addChangedPaths(work: Work, key: string, paths: readonly string[] | undefined): void {
+export function addSourceChange(work: Work, key: string, change: SourceChange): void {
   const before = work.sources.get(key);
-  const unknown = paths === undefined || (work.sources.has(key) && before === undefined);
-  work.sources.set(key, unknown ? undefined : [...(before ?? []), ...paths]);
+  work.sources.set(key, before === undefined ? change : { tree: change.tree, changedPaths: joined(before.changedPaths, change.changedPaths) });
+}
+
+function joined(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
+  return a === undefined || b === undefined ? undefined : [...a, ...b];
 }
