@@ -24,6 +24,10 @@ const TYPES: Readonly<Record<string, TreeEntry['type']>> = {
   '160000': 'submodule',
 };
 
+/** Control characters and those that turn the direction of text. */
+// oxlint-disable-next-line no-control-regex -- these are what is taken out
+const INVISIBLE_OR_CONTROL = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 const OID_BYTES = 20;
 const SPACE = 0x20;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -67,7 +71,8 @@ function decodeName(raw: Buffer): string | undefined {
 /** A name as it can be printed: quoted, with escapes. */
 export function showName(raw: Buffer | string): string {
   const text = typeof raw === 'string' ? raw : raw.toString('utf8');
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  const quoted = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  return quoted.replaceAll(INVISIBLE_OR_CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 // Code points that HFS+ leaves out when it compares names: `.g\u200cit` is `.git` there.
@@ -144,8 +149,7 @@ function showPerson(value: string): string {
 
 /** Text without control characters: what a commit says ends up on terminals. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what is taken out
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ').trim();
+  return text.replaceAll(INVISIBLE_OR_CONTROL, ' ').trim();
 }
 
 const LFS = Buffer.from('version https://git-lfs.github.com/spec/');

@@ -34,7 +34,6 @@ function base64Forms(secret: string): readonly string[] {
 }
 
 const MAX_MESSAGE = 400;
-const SAID = /^(?:fatal|error|remote|warning): /;
 
 /**
  * What git's standard error has to say, in one line that fits into a status: its errors first, without progress,
@@ -45,7 +44,7 @@ export function gitSaid(stderr: string, secrets: readonly string[]): string {
     .split(/[\r\n]+/)
     .map((line) => printable(line))
     .filter((line) => line !== '' && !line.startsWith('hint:'));
-  const errors = lines.filter((line) => SAID.test(line) && !line.startsWith('warning: '));
+  const errors = ['fatal: ', 'error: ', 'remote: '].flatMap((prefix) => lines.filter((line) => line.startsWith(prefix)));
   const text = [...new Set(errors.length > 0 ? errors : lines)].join('; ');
   return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
 }

@@ -27,12 +27,14 @@ export function createRemote(git: Git, spec: GitRepository, credentials: GitCred
     secrets: credentials.secrets,
   });
   return {
-    fetch: (gitDirectory, from, to, signal) =>
-      git(
-        ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--end-of-options', url, `+${from}:${to}`],
-        options(gitDirectory),
-        signal,
-      ),
+    async fetch(gitDirectory, from, to, signal) {
+      const command = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
+      const result = await git([...command, '--end-of-options', url, `+${from}:${to}`], options(gitDirectory), signal);
+      if (result.ok || result.failure.code !== 'GIT_AUTH') return result;
+      // Git only tells that it cannot ask a person.
+      const refused = spec.secretRef === undefined ? 'access without credentials' : `the credentials of secret ${spec.secretRef}`;
+      return { ...result, error: new DroverError('GIT_AUTH', result.error.subject, `the remote refuses ${refused}: ${result.error.what}`) };
+    },
 
     async headName(gitDirectory, signal) {
       const listed = await git(['ls-remote', '--quiet', '--symref', '--end-of-options', url, 'HEAD'], options(gitDirectory), signal);
