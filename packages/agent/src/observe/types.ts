@@ -66,9 +66,12 @@ export interface Observer {
   observed(key: ObjectKey): Observation | undefined;
   /**
    * Resolves with the keys whose observation changed since the last call, as soon as there is one. Changes in one turn
-   * of the event loop come together. Calls of `applied` and `expect` do not count as changes.
+   * of the event loop come together. Calls of `applied` and `expect` do not count as changes, except that `applied` tells
+   * of drift that came between the apply and its response. For one reader at a time.
    */
   changed(signal: AbortSignal): Promise<ReadonlySet<ObjectKey>>;
+  /** Lists every kind anew, as a check that no event was lost; costs one list a kind. */
+  refresh(): void;
   /** Every expected key is Present, Missing or of an absent kind. */
   synced(): boolean;
   /** Resolves when {@link synced} is true; kinds that cannot be read keep it waiting. */
