@@ -1,3 +1,8 @@
+import type { Clock, Logger } from '@drover/contract';
+import type { Kysely } from 'kysely';
+import type { ClusterSpec } from '#config/types.ts';
+import type { Caller, ListedToken, MadeToken, NewApiToken, NewJoinToken } from '#identity/tokens.ts';
+import type { Database } from '#state/schema.ts';
 import type { Store } from '#state/store.ts';
 
 /** What the API can ask the running hub to do; everything else it reads from the record. */
@@ -16,6 +21,12 @@ export interface HubActions {
   disconnect(uid: string): Promise<void>;
   /** What a unit is rendered to: canonical JSON of its objects, Secrets' values masked. */
   manifest(unit: { readonly namespace: string; readonly delivery: string; readonly uid: string }): Promise<readonly string[] | undefined>;
+  /** Clusters as the configuration in force declares them, by name: their labels, variables, mode and suspension. */
+  declared?(): ReadonlyMap<string, ClusterSpec>;
+  /** Text of a file of a Delivery's source at the newest revision; undefined when it is absent, binary or too large. */
+  readSource?(delivery: { readonly namespace: string; readonly name: string }, path: string): Promise<string | undefined>;
+  /** Names that do not meet: directories below `clusters/` without a cluster, clusters without their directory. */
+  unmatched?(): Promise<{ readonly directories: readonly string[]; readonly clusters: readonly string[] }>;
 }
 
 export interface HubInfo {
@@ -27,11 +38,30 @@ export interface HubInfo {
   readonly publish: { readonly pending: number; readonly problem: string | undefined };
   /** True once the first configuration was read or restored, and heads were compared with NATS. */
   readonly ready: boolean;
+  /** Of nats-server, where the hub runs it as its child. */
+  readonly natsPid?: number | undefined;
+}
+
+/** Tokens, as `identity/tokens.ts` keeps them. */
+export interface ApiTokens {
+  authenticate(text: string): Promise<Caller | undefined>;
+  createJoin(wish: NewJoinToken, actor: string): Promise<MadeToken>;
+  createApi(wish: NewApiToken, actor: string): Promise<MadeToken>;
+  list(): Promise<readonly ListedToken[]>;
+  /** @throws DroverError NOT_FOUND */
+  revoke(id: string, actor: string): Promise<void>;
 }
 
 export interface ApiDeps {
   readonly store: Store;
+  /** A second connection for reads, so that they do not wait for a transaction; `store.db` without. */
+  readonly reads?: Kysely<Database>;
   readonly now: () => number;
+  readonly clock: Clock;
+  readonly log: Logger;
   readonly actions: HubActions;
+  readonly tokens: ApiTokens;
   readonly info: () => HubInfo;
+  /** Address that the listener is bound to: without a token a caller is let in only where this and the peer are loopback. */
+  readonly host: string;
 }
