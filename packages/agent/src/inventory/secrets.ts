@@ -98,7 +98,7 @@ export function createSecretStore(deps: { readonly kube: Kube; readonly effect: 
 }
 
 /** Whether the write took effect is to be read: it may have been refused because of our own earlier one. */
-const UNSURE: ReadonlySet<string> = new Set(['KUBE_CONFLICT', 'KUBE_OUTCOME_UNKNOWN', 'KUBE_NOT_FOUND']);
+const UNSURE: ReadonlySet<string> = new Set(['KUBE_CONFLICT', 'KUBE_OUTCOME_UNKNOWN', 'NOT_FOUND']);
 
 function refOf(name: string): { group: string; kind: string; namespace: string; name: string } {
   return { group: '', kind: 'Secret', namespace: AGENT_NAMESPACE, name };

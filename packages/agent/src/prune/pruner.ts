@@ -61,14 +61,20 @@ export function createPruner(deps: PrunerDeps): Pruner {
     }
   }
 
-  /** Undefined when the server states, freshly and in full, that the kind is no more: then none of its objects is. */
+  /**
+   * Undefined when the server states, freshly and in full, that it serves the kind in no version: then none of its
+   * objects is left.
+   */
   async function findKind(entry: Entry, signal: AbortSignal): Promise<KindInfo | undefined> {
-    const { kind } = parseKey(entry.key);
-    let lookup = await kube.lookup(entry.apiVersion, kind, signal);
-    if (lookup.type === 'absent') lookup = await kube.lookup(entry.apiVersion, kind, signal, true);
-    if (lookup.type === 'unavailable')
-      throw new DroverError('KUBE_UNREACHABLE', showRef(parseKey(entry.key)), `discovery: ${lookup.message}`);
-    return lookup.type === 'served' ? lookup.info : undefined;
+    const ref = parseKey(entry.key);
+    const lookup = await kube.lookup(entry.apiVersion, ref.kind, signal, false);
+    if (lookup.type === 'served') return lookup.info;
+    const kinds = lookup.type === 'unavailable' ? undefined : await kube.kinds(signal);
+    if (kinds === undefined) {
+      const why = lookup.type === 'unavailable' ? lookup.message : 'not all groups can be read';
+      throw new DroverError('KUBE_UNREACHABLE', showRef(ref), `discovery: ${why}`);
+    }
+    return kinds.find((info) => info.group === ref.group && info.kind === ref.kind);
   }
 
   async function readAll(kind: KindInfo, entries: readonly Entry[], signal: AbortSignal): Promise<ReadonlyMap<string, LiveObject>> {

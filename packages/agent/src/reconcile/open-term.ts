@@ -1,0 +1,87 @@
+import type { Effect } from '@drover/contract';
+import { openContentCache } from '#cache/content-cache.ts';
+import { loadInventory } from '#inventory/inventory.ts';
+import { readoptMarked, resolveIntents } from '#inventory/resolve.ts';
+import { createSecretStore } from '#inventory/secrets.ts';
+import type { Observer } from '#observe/types.ts';
+import type { AgentPorts } from '#ports';
+import type { Reporter } from '#report/types.ts';
+import { movesOf, restoreDesired } from './desired.ts';
+import { expectations } from './expectations.ts';
+import type { Term } from './term.ts';
+import { say } from './term.ts';
+
+export interface TermDeps {
+  readonly ports: AgentPorts;
+  readonly observer: Observer;
+  readonly reporter: Reporter;
+  readonly cacheKey: Uint8Array;
+  readonly mirror: boolean;
+}
+
+/**
+ * Reads all that is known: inventory, bundle on record, cached content; settles what a crash left open.
+ *
+ * @param effect fenced by the Lease
+ * @throws DroverError when it cannot be read: then nothing is concluded, and it is tried again
+ */
+export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSignal): Promise<Term> {
+  const { kube, clock, random, log } = deps.ports;
+  const secrets = createSecretStore({ kube, effect });
+  const { inventory, damage, fresh } = await loadInventory(secrets, signal);
+  const saved = { recent: inventory.recent, packs: inventory.record?.packs ?? [] };
+  const cache = await openContentCache(
+    { key: deps.cacheKey, disk: deps.ports.cache, secrets, mirror: deps.mirror, effect, random, log },
+    saved,
+    signal,
+  );
+  const desired = inventory.record === undefined ? undefined : await restoreDesired(inventory.record, inventory.entries, cache, signal);
+  const term: Term = {
+    ports: { clock, random, log, effect, kube },
+    observer: deps.observer,
+    reporter: deps.reporter,
+    inventory,
+    cache,
+    desired,
+    bundle: undefined,
+    damage: fresh ? ['the cluster was not searched for our marks yet'] : damage,
+    moves: desired === undefined ? new Map() : movesOf(desired, inventory.entries),
+    failures: new Map(),
+    contests: new Map(),
+    changes: new Map(),
+    drift: new Map(),
+    lastUndone: new Map(),
+    kept: [],
+    checks: new Map(),
+    compared: new Map(),
+    appliedSince: new Map(),
+    reports: new Map(),
+    said: new Set(),
+    trouble: undefined,
+    verifiedAt: clock.monotonic(),
+    wakeAt: Infinity,
+  };
+  if (!fresh && damage.length > 0) {
+    say(term, {
+      severity: 'Error',
+      reason: 'INVENTORY_DAMAGED',
+      message: `deletions stop until the inventory is whole again: ${damage.join('; ')}`,
+    });
+  }
+  await resolveIntents(kube, inventory, (key) => desired?.owners.has(key) === true, signal);
+  await mendInventory(term, signal);
+  deps.observer.expect(expectations(inventory));
+  return term;
+}
+
+/** Searches the cluster for what we applied while the inventory is not whole; nothing is deleted before that succeeded. */
+export async function mendInventory(term: Term, signal: AbortSignal): Promise<void> {
+  if (term.damage.length === 0) return;
+  const found = await readoptMarked(term.ports.kube, term.inventory, term.ports.log, signal);
+  if (found === undefined) return;
+  term.damage = [];
+  if (found === 0) return;
+  const message = `the inventory is whole again: ${found} objects with our mark were adopted by their UID`;
+  say(term, { severity: 'Warning', reason: 'InventoryRebuilt', message });
+  await term.inventory.flush(signal);
+}
