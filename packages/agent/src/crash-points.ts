@@ -19,6 +19,8 @@ export const CRASH_POINTS = [
   'inventory-shrink',
   /** A pack of the cache, on disk or in a Secret. */
   'cache-write',
+  /** `drover-identity`: the agent's keys, then what the hub gave. */
+  'identity-write',
   /** Acquiring, renewing or releasing the Lease. */
   'lease',
 ] as const;

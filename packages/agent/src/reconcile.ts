@@ -44,8 +44,8 @@ export interface Agent {
   reconcile(units?: readonly UnitName[]): void;
   /** Forbids every delete while there is a reason, for example `CLUSTER_CLONED`. */
   holdDeletes(reason: string | undefined): void;
-  /** Of the Lease: the successor of an identity has the higher count. */
-  leaseTransitions(): number;
+  /** Of the Lease, while it is held: the successor of an identity has the higher count. */
+  leaseTransitions(): number | undefined;
 }
 
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000] as const;
@@ -203,7 +203,7 @@ export function createAgent(deps: AgentDeps): Agent {
       held = reason;
       inbox.wake();
     },
-    leaseTransitions: () => lease.transitions(),
+    leaseTransitions: () => (lease.held() ? lease.transitions() : undefined),
   };
 }
 

@@ -30,6 +30,8 @@ export interface Lease {
    * @throws DroverError LEASE_LOST when it may have run out, on the monotonic clock
    */
   check(): void;
+  /** Whether {@link check} would pass. */
+  held(): boolean;
   /** Counts takeovers, as the server does: the successor of an identity has the higher one. */
   transitions(): number;
 }
@@ -153,10 +155,12 @@ export function createLease(deps: {
     return specOf(live).leaseTransitions ?? 0;
   }
 
+  const heldNow = (): boolean => clock.monotonic() < safeUntil;
+
   function check(): void {
-    if (clock.monotonic() >= safeUntil)
+    if (!heldNow())
       throw new DroverError('LEASE_LOST', 'Lease drover-agent', 'it may have run out; nothing more is written');
   }
 
-  return { acquire, keep, release, check, transitions };
+  return { acquire, keep, release, check, held: heldNow, transitions };
 }
