@@ -17,8 +17,9 @@ export interface ConfigurationChange {
 }
 
 /**
- * Writes a configuration to the record. A document that was refused keeps its last good form; one that is gone from a
- * configuration that could be read is removed, and its units leave as its `deletionPolicy` says.
+ * Writes a configuration to the record. A document that was refused keeps its last good form, and while a file is
+ * unreadable everything does; one that is gone from a configuration that could be read is removed, and its units leave
+ * as its `deletionPolicy` says.
  *
  * @param hash of what concerns a Delivery's content
  */
@@ -36,12 +37,14 @@ export async function recordConfiguration(
     for (const delivery of configuration.deliveries) {
       const name = unitName(delivery.namespace, delivery.name);
       const spec = canonicalJson(delivery);
+      const { position: _position, ...unplaced } = delivery;
       const hash = deps.hash(delivery);
       const row = stored.get(name);
       deliveries.set(name, delivery);
       if (row?.config_hash !== hash || row.removed_at !== null) rendered.add(name);
       if (row?.spec === spec && row.removed_at === null) continue;
-      changed.add(name);
+      // A document that only moved within its file changes no bundle.
+      if (row === undefined || row.removed_at !== null || canonicalJson(unplaced) !== unplacedSpec(row.spec)) changed.add(name);
       await tx
         .insertInto('delivery')
         .values({
@@ -67,7 +70,9 @@ export async function recordConfiguration(
         .limit(1)
         .executeTakeFirst();
       const delivery = JSON.parse(row.spec) as Delivery;
-      if (refused.has(`Delivery/${name}`) || refused.has(`Kustomization/${name}`)) {
+      // A file that cannot be read may hold any document: nothing is taken for removed.
+      const unknown = configuration.unreadable.length > 0;
+      if (row.removed_at === null && (unknown || refused.has(`Delivery/${name}`) || refused.has(`Kustomization/${name}`))) {
         deliveries.set(name, delivery);
         continue;
       }
@@ -98,6 +103,11 @@ export async function recordConfiguration(
     await recordProblems(deps.store, tx, [...configuration.problems, ...configuration.warnings]);
     return { deliveries, rendered, changed, removed };
   });
+}
+
+function unplacedSpec(spec: string): string {
+  const { position: _position, ...unplaced } = JSON.parse(spec) as Delivery;
+  return canonicalJson(unplaced);
 }
 
 async function recordProblems(store: Store, tx: Parameters<Parameters<Store['write']>[0]>[0], problems: readonly Problem[]): Promise<void> {

@@ -31,6 +31,8 @@ export interface GitRepository extends Named {
   readonly ignore?: string;
   readonly forcePush: 'Follow' | 'Hold';
   readonly suspend: boolean;
+  /** Where it is written; absent for what a flag makes. */
+  readonly position?: Position;
 }
 
 export interface Requirement {
@@ -136,5 +138,10 @@ export interface Configuration {
   readonly problems: readonly Problem[];
   /** `kind/namespace/name` of refused documents, as far as they could be told: these keep their last good form. */
   readonly refused: readonly string[];
+  /**
+   * Files with a document whose name cannot be told. While there are any, nothing that is absent counts as removed: it
+   * may stand in one of them.
+   */
+  readonly unreadable: readonly string[];
   readonly warnings: readonly Problem[];
 }
