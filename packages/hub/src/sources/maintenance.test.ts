@@ -20,6 +20,7 @@ suite('I11 the space of a mirror', () => {
       assert.equal((await mirror.fetch(f.spec, never)).changed, true);
     }
     await eventually(async () => assert.ok((await packs(`${f.data.path}/mirrors`)) < 30), 20_000);
+    assert.deepEqual(f.logged, []);
     assert.deepEqual(await readAll(first), { 'a.yaml': '0' });
     assert.deepEqual(await readAll(taken(await mirror.fetch(f.spec, never))), { 'a.yaml': '60' });
   });
@@ -39,6 +40,8 @@ suite('I11 the space of a mirror', () => {
       assert.deepEqual(await readAll(taken(now)), { 'a.yaml': String(push) });
       before = now;
     }
+    await eventually(async () => assert.ok((await packs(`${f.data.path}/mirrors`)) < 10), 20_000);
+    assert.deepEqual(f.logged, []);
     await mirror[Symbol.asyncDispose]();
     await using again = f.mirrors().mirror(f.spec);
     const opened = await again.open(f.spec, before.tree?.commit.sha ?? '', never);

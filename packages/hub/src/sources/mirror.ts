@@ -270,6 +270,7 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
         throw new DroverError('GIT_CORRUPT', subject, 'a new clone does not hold the commit');
       await objects.tree(commit.tree, signal);
       await directory.replace(gitDirectory);
+      if (head?.name !== undefined) await writeHeadName(gitDirectory, head.name);
       before?.store.close();
       damaged = false;
       return { ...commit, raw: fetched.raw };
@@ -410,13 +411,16 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
     }
   }
 
+  const writeHeadName = (gitDirectory: string, name: string): Promise<void> =>
+    deps.files.writeAtomic(`${gitDirectory}/HEAD`, `ref: refs/heads/${name}\n`);
+
   async function refreshHeadName(spec: GitRepository, remote: Remote, gitDirectory: string, signal: AbortSignal): Promise<void> {
     const now = deps.clock.monotonic();
     if (spec.ref.type !== 'head' || (head !== undefined && now - head.asked < HEAD_NAME_AGE_MS)) return;
     // Its failure is the fetch's to tell.
     const name = await remote.headName(gitDirectory, signal).catch(() => undefined);
     if (name === undefined) return;
-    if (name !== head?.name) await deps.files.writeAtomic(`${gitDirectory}/HEAD`, `ref: refs/heads/${name}\n`);
+    if (name !== head?.name) await writeHeadName(gitDirectory, name);
     head = { name, asked: now };
   }
 
@@ -428,7 +432,10 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
       await restore(spec, signal);
       const remote = await remoteOf(spec);
       const { gitDirectory } = await opened(signal);
-      const [commit] = await Promise.all([bring(spec, remote, signal), refreshHeadName(spec, remote, gitDirectory, signal)]);
+      const naming = refreshHeadName(spec, remote, gitDirectory, signal);
+      // A failed fetch does not leave the other process behind.
+      const commit = await bring(spec, remote, signal).finally(() => naming.catch(() => undefined));
+      await naming;
       const { sha } = commit.commit;
       const base = await baseOf(refKey(spec.ref), gitDirectory);
       if (base === undefined || base === sha) return await take(spec, commit, [], signal);

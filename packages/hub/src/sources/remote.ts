@@ -29,6 +29,8 @@ export function createRemote(git: Git, spec: GitRepository, credentials: GitCred
   return {
     async fetch(gitDirectory, from, to, signal) {
       const command = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
+      // Of a pattern, branches that are gone may stand in the way of new ones.
+      if (from.endsWith('/*')) command.push('--prune');
       const result = await git([...command, '--end-of-options', url, `+${from}:${to}`], options(gitDirectory), signal);
       if (result.ok || result.failure.code !== 'GIT_AUTH') return result;
       // Git only tells that it cannot ask a person.

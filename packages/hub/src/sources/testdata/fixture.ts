@@ -37,6 +37,8 @@ export interface Fixture extends AsyncDisposable {
   /** Command lines of every git that was started, with its environment. */
   readonly started: { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
   readonly secrets: Map<string, Map<string, Uint8Array>>;
+  /** Messages of level warn and error. */
+  readonly logged: string[];
   /** Another set of mirrors on the same directory: the hub after a restart. */
   mirrors(options?: Partial<MirrorOptions>): Mirrors;
   mirror(options?: Partial<MirrorOptions>): GitMirror;
@@ -50,6 +52,8 @@ export async function startFixture(options: GitServerOptions = {}): Promise<Fixt
   const data = resources.use(await tempDir('mirrors'));
   const started: Fixture['started'] = [];
   const secrets: Fixture['secrets'] = new Map();
+  const logged: string[] = [];
+  const log: Logger = { ...quiet, warn: (_fields, message) => logged.push(message), error: (_fields, message) => logged.push(message), child: () => log };
   const run = createRun();
   const recorded: Run = (program, args, runOptions, signal) => {
     started.push({ args, env: runOptions.env });
@@ -59,7 +63,7 @@ export async function startFixture(options: GitServerOptions = {}): Promise<Fixt
     createMirrors(
       {
         clock,
-        log: quiet,
+        log,
         effect: (_point, effect) => effect(),
         run: recorded,
         files: createFiles({ dataDirectory: data.path }),
@@ -78,6 +82,7 @@ export async function startFixture(options: GitServerOptions = {}): Promise<Fixt
     spec,
     started,
     secrets,
+    logged,
     mirrors,
     mirror: (changed) => resources.use(mirrors(changed).mirror(spec)),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
