@@ -142,7 +142,6 @@ export function createAgent(deps: AgentDeps): Agent {
       }
       noteApplied(term);
       publish(term, superseded());
-      if (term.damage.length > 0) wakeBy(term, clock.monotonic() + MEND_MS);
       await inbox.wait(term.wakeAt, clock, signal);
     }
   }
@@ -209,7 +208,6 @@ export function createAgent(deps: AgentDeps): Agent {
 
 /** First rounds wait this long for the watches, so that drift from before the start is undone with the rest. */
 const SYNC_MS = 5_000;
-const MEND_MS = 15_000;
 const UNTAKEN_MS = 2_000;
 /** After these what is in memory is not to be relied on. */
 const ENDS_TERM: ReadonlySet<string> = new Set(['LEASE_LOST', 'KUBE_CONFLICT']);

@@ -72,7 +72,8 @@ export async function readoptMarked(kube: Kube, inventory: Inventory, log: Logge
   if (kinds === undefined) return undefined;
   const unique = new Map(kinds.map((kind) => [`${kind.group}/${kind.kind}`, kind]));
   let count = 0;
-  for (const kind of unique.values()) {
+  for (const [name, kind] of unique) {
+    if (COMPUTED.test(name)) continue;
     try {
       await kube.scan(kind, { labelSelector: MANAGED_LABEL }, (object) => void (count += enter(inventory, kind, object)), signal);
     } catch (thrown) {
@@ -85,6 +86,9 @@ export async function readoptMarked(kube: Kube, inventory: Inventory, log: Logge
   }
   return count;
 }
+
+/** Answers that servers compute: nothing of them is stored, and some are not even proper lists. */
+const COMPUTED = /^\/ComponentStatus$|^(?:.*\.)?metrics\.k8s\.io\//;
 
 const UNLISTED: ReadonlySet<string> = new Set(['KUBE_FORBIDDEN', 'KUBE_KIND_UNKNOWN', 'KUBE_METHOD_REFUSED', 'KUBE_REJECTED']);
 

@@ -9,7 +9,7 @@ import type { Reporter } from '#report/types.ts';
 import { movesOf, restoreDesired } from './desired.ts';
 import { expectations } from './expectations.ts';
 import type { Term } from './term.ts';
-import { say } from './term.ts';
+import { say, wakeBy } from './term.ts';
 
 export interface TermDeps {
   readonly ports: AgentPorts;
@@ -59,6 +59,7 @@ export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSign
     said: new Set(),
     trouble: undefined,
     verifiedAt: clock.monotonic(),
+    mendAt: -Infinity,
     wakeAt: Infinity,
   };
   if (!fresh && damage.length > 0) {
@@ -74,9 +75,17 @@ export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSign
   return term;
 }
 
+const MEND_MS = 15_000;
+
 /** Searches the cluster for what we applied while the inventory is not whole; nothing is deleted before that succeeded. */
 export async function mendInventory(term: Term, signal: AbortSignal): Promise<void> {
-  if (term.damage.length === 0) return;
+  const now = term.ports.clock.monotonic();
+  if (term.damage.length === 0 || now < term.mendAt) {
+    if (term.damage.length > 0) wakeBy(term, term.mendAt);
+    return;
+  }
+  term.mendAt = now + MEND_MS;
+  wakeBy(term, term.mendAt);
   const found = await readoptMarked(term.ports.kube, term.inventory, term.ports.log, signal);
   if (found === undefined) return;
   term.damage = [];

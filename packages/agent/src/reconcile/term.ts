@@ -47,6 +47,8 @@ export interface Term {
   /** Why the last round ended early; undefined after a whole one. */
   trouble: { readonly code: Code; readonly message: string } | undefined;
   verifiedAt: number;
+  /** When a damaged inventory is searched for again, monotonic. */
+  mendAt: number;
   /** When the next round is due at the latest, monotonic. */
   wakeAt: number;
 }
