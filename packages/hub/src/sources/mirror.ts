@@ -359,7 +359,8 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
       before.ignore === spec.ignore &&
       before.tree.revision === revisionOf(spec.ref, head?.name, sha);
     const tree = reusable ? before.tree : await makeTree(spec, commit, signal);
-    const changed = known?.sha !== sha;
+    // Without a tree before, after a mirror was lost, the caller waits for one; other rules show other files.
+    const changed = known?.sha !== sha || before === undefined || before.ignore !== spec.ignore;
     let paths: readonly string[] | undefined = [];
     if (changed)
       paths = before === undefined || before.ignore !== spec.ignore ? undefined : await diff(before.commit.tree, commit.tree, signal);

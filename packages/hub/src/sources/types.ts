@@ -38,7 +38,10 @@ export interface Tree {
 export interface FetchResult {
   /** The last good revision; undefined before the first. */
   readonly tree: Tree | undefined;
-  /** True when `tree` is another commit than before this fetch. */
+  /**
+   * True when there is something to evaluate: `tree` is the first, or another commit than before this fetch, or the same
+   * commit under another `spec.ignore`.
+   */
   readonly changed: boolean;
   /** Paths that differ from the revision before; undefined when there was none, or too many to tell (> 10,000). */
   readonly changedPaths: readonly string[] | undefined;
