@@ -11,7 +11,7 @@ import type { Tree } from '#sources/types.ts';
 import { forEachLimited } from './for-each-limited.ts';
 import type { HubPorts } from './ports.ts';
 import type { Inbox, Work } from './work.ts';
-import { mergeWork } from './work.ts';
+import { mergeWork, noWork } from './work.ts';
 
 export interface ReconcileDeps {
   readonly ports: HubPorts;
@@ -21,7 +21,7 @@ export interface ReconcileDeps {
   readonly readConfiguration: (trees: ReadonlyMap<string, Tree>, signal: AbortSignal) => Promise<Configuration | undefined>;
   readonly recordConfiguration: (configuration: Configuration) => Promise<ConfigurationChange>;
   /** Starts and stops the pollers of sources. */
-  readonly follow: (configuration: Configuration) => Promise<void>;
+  readonly follow: (configuration: Configuration, signal: AbortSignal) => Promise<void>;
   readonly sourceKey: (source: { readonly namespace: string; readonly name: string }) => string;
   /** Accepted clusters, with what the configuration declares of them. */
   readonly clusters: (configuration: Configuration, suspended: ReadonlySet<string>) => Promise<readonly FleetCluster[]>;
@@ -57,6 +57,8 @@ const RETRY_MS = 1_000;
 export function createReconciler(deps: ReconcileDeps): Reconciler {
   let configuration: Configuration | undefined;
   let change: ConfigurationChange = { deliveries: new Map(), rendered: new Set(), changed: new Set(), removed: new Set() };
+  /** Work that came before there was a configuration. */
+  let backlog = noWork();
   const inputs = new Map<string, string>();
   /** By source key: the commits that are evaluated. They change between passes alone, so a pass sees one commit of each. */
   const trees = new Map<string, Tree>();
@@ -81,7 +83,12 @@ export function createReconciler(deps: ReconcileDeps): Reconciler {
   async function pass(work: Work, signal: AbortSignal): Promise<void> {
     for (const [key, { tree }] of work.sources) trees.set(key, tree);
     await configure(work, signal);
-    if (configuration === undefined) return;
+    mergeWork(work, backlog);
+    if (configuration === undefined) {
+      backlog = { ...work, done: [] };
+      return;
+    }
+    backlog = noWork();
     const suspended = await deps.suspended();
     const clusters = await deps.clusters(configuration, suspended);
     noteInputs(clusters, work);
@@ -109,7 +116,7 @@ export function createReconciler(deps: ReconcileDeps): Reconciler {
       ...read,
       deliveries: [...next.deliveries].filter(([name]) => !next.removed.has(name)).map(([, delivery]) => delivery),
     };
-    await deps.follow(configuration);
+    await deps.follow(configuration, signal);
   }
 
   /** A cluster whose labels or variables changed is evaluated for every Delivery. */

@@ -5,7 +5,7 @@ import type { Generated } from 'kysely';
  * state is written before its effect, and this database (with `keys/`) is what a backup has to hold.
  */
 export interface MetaTable {
-  key: 'fleet' | 'epoch' | 'store-version' | 'behind' | 'started' | 'config';
+  key: 'fleet' | 'epoch' | 'behind' | 'config' | 'nats-revocations';
   value: string;
 }
 

@@ -1,0 +1,36 @@
+import type { Delivery } from '#config/types.ts';
+import type { Tree } from '#sources/types.ts';
+
+const CLUSTER_NAME = '${cluster.name}';
+const MAX_SHOWN = 100;
+
+/**
+ * Names that do not meet, for Deliveries that find their clusters by path: directories where a cluster's would be,
+ * without a cluster of that name, and clusters that have no directory in any of them.
+ */
+export async function unmatchedNames(
+  deliveries: readonly Delivery[],
+  clusters: readonly string[],
+  treeOf: (source: Delivery['sourceRef']) => Tree | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly directories: readonly string[]; readonly clusters: readonly string[] }> {
+  const names = new Set(clusters);
+  const met = new Set<string>();
+  const directories = new Set<string>();
+  let looked = false;
+  for (const delivery of deliveries) {
+    const at = delivery.path.indexOf(CLUSTER_NAME);
+    if (delivery.targeting.type !== 'path' || at < 0) continue;
+    const parent = delivery.path.slice(0, at).replace(/\/$/, '');
+    const entries = await treeOf(delivery.sourceRef)?.list(parent, signal);
+    if (entries === undefined) continue;
+    looked = true;
+    for (const entry of entries) {
+      if (entry.type !== 'directory') continue;
+      if (names.has(entry.name)) met.add(entry.name);
+      else if (delivery.path.endsWith(CLUSTER_NAME)) directories.add(parent === '' ? entry.name : `${parent}/${entry.name}`);
+    }
+  }
+  const lonely = looked ? clusters.filter((name) => !met.has(name)) : [];
+  return { directories: [...directories].sort().slice(0, MAX_SHOWN), clusters: lonely.slice(0, MAX_SHOWN) };
+}
