@@ -141,8 +141,8 @@ export function createBuilder(engine: KustomizeEngine): Builder {
   async function output(view: TreeView, job: Job, signal: AbortSignal): Promise<KeptOutput> {
     const { closure, top, fields } = job;
     const bytes = await load(view, closure, signal);
-    const printed = await printedBy(closure, bytes, top, signal);
     const written = [...origins.written(closure, bytes), ...job.beside];
+    const printed = await printedBy(closure, bytes, written, top, signal);
     const values = readDocuments(printed, {
       file: `the output of kustomize build ${closure.directory || '.'}`,
       dialect: 'kustomize',
@@ -163,6 +163,7 @@ export function createBuilder(engine: KustomizeEngine): Builder {
   async function printedBy(
     closure: Closure,
     bytes: ReadonlyMap<string, Uint8Array>,
+    written: readonly WrittenObject[],
     top: KustomizeBuild['top'],
     signal: AbortSignal,
   ): Promise<Uint8Array> {
@@ -174,7 +175,7 @@ export function createBuilder(engine: KustomizeEngine): Builder {
     try {
       return await engine.build(top === undefined ? build : { ...build, top }, signal);
     } catch (thrown) {
-      if (thrown instanceof DroverError && thrown.code === 'RENDER_KUSTOMIZE') throw blame(thrown, closure, bytes);
+      if (thrown instanceof DroverError && thrown.code === 'RENDER_KUSTOMIZE') throw blame(thrown, { closure, bytes, written });
       throw thrown;
     }
   }

@@ -71,8 +71,8 @@ function marksIn(value: Json, line: number): readonly Mark[] {
     return (items as readonly Json[]).flatMap((item) => marksIn(item, line));
   }
   const name = isObject(metadata) ? metadata['name'] : undefined;
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof name !== 'string') return [];
-  return [{ group: groupOf(apiVersion), kind, name, line }];
+  if (typeof kind !== 'string' || typeof name !== 'string') return [];
+  return [{ group: typeof apiVersion === 'string' ? groupOf(apiVersion) : '', kind, name, line }];
 }
 
 /**
@@ -83,8 +83,8 @@ export function findOrigin(written: readonly WrittenObject[], object: Json): Pos
   if (!isObject(object)) return undefined;
   const { apiVersion, kind, metadata } = object;
   const name = isObject(metadata) ? metadata['name'] : undefined;
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof name !== 'string') return undefined;
-  const group = groupOf(apiVersion);
+  if (typeof kind !== 'string' || typeof name !== 'string') return undefined;
+  const group = typeof apiVersion === 'string' ? groupOf(apiVersion) : '';
   let best: WrittenObject | undefined;
   for (const candidate of written) {
     if (candidate.kind !== kind || candidate.group !== group || !name.includes(candidate.name)) continue;

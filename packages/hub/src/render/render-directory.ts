@@ -6,7 +6,7 @@ import { createDirectoryTree } from './directory-tree-adapter.ts';
 import { createKustomize } from './kustomize-adapter.ts';
 import { createMemoryCache } from './memory-cache.ts';
 import { createRenderer } from './renderer.ts';
-import { repositoryRoot } from './repository-root-adapter.ts';
+import { realDirectory, repositoryRoot } from './repository-root-adapter.ts';
 import type { RenderCluster, RenderResult } from './types.ts';
 
 export interface RenderDirectoryOptions {
@@ -25,10 +25,10 @@ export interface RenderDirectoryOptions {
 /** Renders files on disk by the hub's own code, with no hub. Rejects as {@link createRenderer}'s `render`. */
 export async function renderDirectory(options: RenderDirectoryOptions, signal: AbortSignal): Promise<RenderResult> {
   const { directory, cluster, delivery, kustomize, ports } = options;
-  const start = await repositoryRoot(options.root ?? directory);
-  const root = options.root === undefined ? start : options.root;
+  const start = await realDirectory(directory);
+  const root = options.root === undefined ? await repositoryRoot(start) : await realDirectory(options.root);
   const renderer = createRenderer({ engine: createKustomize(ports, { program: kustomize }), cache: createMemoryCache() });
-  const path = relative(root, directory) || '.';
+  const path = relative(root, start) || '.';
   return await renderer.render(createDirectoryTree(root), { ...defaultDelivery(), ...delivery, path }, cluster, signal);
 }
 

@@ -228,5 +228,5 @@ function finish(job: Job, output: BuildOutput): Outcome {
 }
 
 function at(position: Position | undefined): { readonly position?: Position } {
-  return position === undefined ? {} : { position };
+  return position === undefined || position.file === '' ? {} : { position };
 }
