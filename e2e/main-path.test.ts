@@ -37,13 +37,11 @@ test('an object that leaves the directory is deleted, and nothing else is', asyn
     'web.yaml': configMap('web', name, {}),
     'db.yaml': configMap('db', name, {}),
   }));
-  await s
-    .kube('prod-eu')
-    .create(`/api/v1/namespaces/${s.name}/configmaps`, {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'foreign', namespace: s.name },
-    });
+  await s.kube('prod-eu').create(`/api/v1/namespaces/${s.name}/configmaps`, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'foreign', namespace: s.name },
+  });
   const sha = await s.push(
     'no db',
     {},

@@ -177,7 +177,8 @@ async function serve(
   });
   const blobs = createBlobStore(files, data('blobs'));
 
-  let collector: RunningCollector | undefined;
+  // The hub and its listeners need each other.
+  const running: { collector?: RunningCollector } = {};
   const hub: Hub = stack.use(
     createHub({
       ports,
@@ -200,8 +201,8 @@ async function serve(
         }),
       createFollower: (onTree) => createFollower({ ...ports, store, mirrors, onTree }),
       collector: () => {
-        if (collector === undefined) throw new DroverError('UNEXPECTED', 'collector', 'it has not started');
-        return collector;
+        if (running.collector === undefined) throw new DroverError('UNEXPECTED', 'collector', 'it has not started');
+        return running.collector;
       },
       webhookKey: async (source) =>
         source.secretRef === undefined ? undefined : (await secrets.read(source.namespace, source.secretRef))?.get('webhook'),
@@ -221,8 +222,8 @@ async function serve(
   );
 
   const addresses = (): { enrolment: string; fleet: string; nats: readonly string[] } => ({
-    enrolment: `${host}:${collector?.enrolmentPort ?? options.enrolmentListen.port}`,
-    fleet: `${host}:${collector?.fleetPort ?? options.fleetListen.port}`,
+    enrolment: `${host}:${running.collector?.enrolmentPort ?? options.enrolmentListen.port}`,
+    fleet: `${host}:${running.collector?.fleetPort ?? options.fleetListen.port}`,
     nats: natsUrls,
   });
   const enrolment = createEnrolment({
@@ -234,7 +235,7 @@ async function serve(
     addresses: () => ({ natsUrls, fleetAddress: addresses().fleet }),
     onJoined: (joined) => hub.onJoined(joined.uid),
   });
-  collector = stack.use(
+  running.collector = stack.use(
     await startCollector({
       store,
       keys,

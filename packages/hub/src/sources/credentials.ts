@@ -47,6 +47,8 @@ export function gitCredentials(subject: string, secret: ReadonlyMap<string, Uint
   const username = line('username') ?? 'git';
   const caCertificate = text('ca.crt');
   if (token === undefined && password === undefined && caCertificate === undefined) {
+    // A public repository may still have a webhook.
+    if (secret.has('webhook')) return NO_CREDENTIALS;
     const kept = [...secret.keys()].sort().join(', ') || 'nothing';
     throw new DroverError('SECRET_MISSING', subject, `it holds ${kept}; wanted is bearerToken, or username and password, or ca.crt`);
   }

@@ -75,12 +75,13 @@ export function createFollower(deps: FollowerDeps): SourceFollower {
   async function restore(spec: GitRepository, mirror: GitMirror, signal: AbortSignal): Promise<void> {
     const row = await deps.store.db
       .selectFrom('source')
-      .select('sha')
+      .select(['sha', 'spec'])
       .where('kind', '=', 'GitRepository')
       .where('namespace', '=', spec.namespace)
       .where('name', '=', spec.name)
       .executeTakeFirst();
-    if (row === undefined || row.sha === null) return;
+    // A commit of another repository says nothing of this one.
+    if (row === undefined || row.sha === null || (JSON.parse(row.spec) as GitRepository).url !== spec.url) return;
     try {
       const tree = await mirror.open(spec, row.sha, signal);
       if (tree !== undefined) deps.onTree(spec, tree, undefined);
