@@ -1,5 +1,6 @@
 import type { Json } from '@drover/contract';
 import { KINDS } from './kinds.ts';
+import type { Kind } from './kinds.ts';
 import { HOLDS, LEADING_SLASH, NOT_YET, NOT_YET_VALUES, TEXT_KIND } from './schema/fields.ts';
 import { oneOf } from './validate.ts';
 
@@ -60,13 +61,12 @@ export interface Explained {
  * @returns undefined when there is no such field
  */
 export function explainField(path: string): Explained | undefined {
-  const lower = path.toLowerCase();
-  const found = KINDS.find(({ kind, group }) =>
-    [`${kind}.${group}`, kind].some((id) => lower === id.toLowerCase() || lower.startsWith(`${id.toLowerCase()}.`)),
-  );
+  const lower = `${path.toLowerCase()}.`;
+  const idOf = ({ kind, group }: Kind): string => `${kind}.${group}.`.toLowerCase();
+  const byGroup = KINDS.find((known) => lower.startsWith(idOf(known)));
+  const found = byGroup ?? KINDS.find(({ kind }) => lower.startsWith(`${kind.toLowerCase()}.`));
   if (found === undefined) return undefined;
-  const full = `${found.kind}.${found.group}`.toLowerCase();
-  const prefix = lower === full || lower.startsWith(`${full}.`) ? full.length : found.kind.length;
+  const prefix = byGroup === undefined ? found.kind.length : idOf(found).length - 1;
   const steps = path
     .slice(prefix)
     .split('.')

@@ -84,7 +84,7 @@ function judge(work: Work, schema: Schema, value: Json | undefined, path: NodePa
 
 function judgeNotYet(work: Work, schema: Schema, value: Json | undefined, path: NodePath): undefined {
   const holds = schema[HOLDS] ?? [];
-  if (value === undefined || holds.some((held) => sameContent(value, held))) return undefined;
+  if (value === undefined || value === null || holds.some((held) => sameContent(value, held))) return undefined;
   const instead = holds.length === 0 ? '' : `, or write ${canonicalJson(holds[0])}`;
   work.issues.push(issue('FIELD_NOT_YET', path, 'key', `is not implemented yet; remove it${instead}`));
   return undefined;
