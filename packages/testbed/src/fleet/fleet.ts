@@ -53,6 +53,8 @@ export interface Fleet extends AsyncDisposable {
   agent(name: string): RunningAgent;
   /** Starts a cluster's agent with a fresh token. */
   join(cluster: FleetCluster): Promise<RunningAgent>;
+  /** Gives a source of that namespace the credentials of the Git server, under a secret's name. */
+  addSecret(namespace: string, name: string): Promise<void>;
   /** Runs the CLI against the hub. */
   drover(...args: readonly string[]): Promise<DroverResult>;
 }
@@ -71,10 +73,13 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const webhookKey = randomBytes(20).toString('hex');
     git.setAuth({ user: 'drover', password });
     const secrets = join(dir, 'secrets');
-    await mkdir(join(secrets, 'drover', SOURCE), { recursive: true, mode: 0o700 });
-    for (const [key, value] of Object.entries({ username: 'drover', password, webhook: webhookKey })) {
-      await writeFile(join(secrets, 'drover', SOURCE, key), value, { mode: 0o600 });
+    async function addSecret(namespace: string, name: string): Promise<void> {
+      await mkdir(join(secrets, namespace, name), { recursive: true, mode: 0o700 });
+      for (const [key, value] of Object.entries({ username: 'drover', password, webhook: webhookKey })) {
+        await writeFile(join(secrets, namespace, name, key), value, { mode: 0o600 });
+      }
     }
+    await addSecret('drover', SOURCE);
     const repository = await git.createRepository('fleet');
     await using clone = await repository.clone();
     await clone.publish('first', options.files);
@@ -142,6 +147,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       cluster: (name) => found(clusters, name),
       agent: (name) => found(agents, name),
       join: join_,
+      addSecret,
       drover: (...args) => runDrover(args, { hub: hub.url }),
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
     };
