@@ -63,8 +63,12 @@ function headerOf(value: Json): Header {
 
 const CONFIGURED_KINDS = [...new Set(KINDS.map(({ kind }) => kind))];
 
+/** Of kustomization files, which never configure anything. */
+const KUSTOMIZE = 'kustomize.config.k8s.io';
+
 /** A misspelt kind may have been any of the known ones. */
-function namesOf({ kind, namespace, name }: Header): readonly string[] | undefined {
+function namesOf({ group, kind, namespace, name }: Header): readonly string[] | undefined {
+  if (group === KUSTOMIZE) return [];
   if (name === undefined) return undefined;
   const kinds =
     kind !== undefined && CONFIGURED_KINDS.includes(kind)
@@ -84,7 +88,7 @@ function unknownKind(file: string, document: YamlDocument, subject: string, head
   const { kind, group, version } = header;
   if (kind === undefined) return fail('CONFIG_INVALID', 'kind is missing', 'kind');
   if (group === '' && version === '') return fail('CONFIG_INVALID', 'apiVersion is missing', 'apiVersion');
-  if (group === 'kustomize.config.k8s.io')
+  if (group === KUSTOMIZE)
     return fail('KIND_UNKNOWN', 'configuration is not built by kustomize; write its documents as files', 'apiVersion');
   const same = KINDS.filter((known) => known.kind === kind);
   if (same.length > 0) {

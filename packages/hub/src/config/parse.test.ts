@@ -51,6 +51,11 @@ test('a document without a name makes its file unreadable', () => {
   assert.deepEqual(files('text\n').unreadable, ['drover/0.yaml']);
 });
 
+test('a kustomization file is a problem, and hides nothing', () => {
+  const configuration = files('apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n');
+  assert.deepEqual([codes(configuration), configuration.refused, configuration.unreadable], [['KIND_UNKNOWN'], [], []]);
+});
+
 test('a misspelt kind may have been any, and does not hide a good document of the same name', () => {
   const configuration = files(SOURCE, named('fleet').replace('kind: Delivery', 'kind: Delivry'));
   assert.deepEqual(problemsOf(configuration), ['KIND_UNKNOWN 2:7 Delivry configures nothing; did you mean Delivery?']);
