@@ -67,3 +67,7 @@ test(
     assert.ok((await compare(fleets)) > 160);
   },
 );
+
+test('the engine prints for the recorded directories, links and deprecated fields among them, what kustomize prints', async () => {
+  assert.ok((await compare(new URL('./testdata/recorded/', import.meta.url))) > 8);
+});
