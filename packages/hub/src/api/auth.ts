@@ -72,7 +72,10 @@ function isLocal(request: FastifyRequest): boolean {
 }
 
 function hostname(host: string): string | undefined {
-  return /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+))(?::\d{1,5})?$/i.exec(host)?.slice(1).find((part) => part !== undefined);
+  return /^(?:\[([0-9a-f:.]+)\]|([a-z0-9.-]+))(?::\d{1,5})?$/i
+    .exec(host)
+    ?.slice(1)
+    .find((part) => part !== undefined);
 }
 
 export function isLoopback(address: string): boolean {

@@ -33,7 +33,8 @@ export function writeCursor(key: readonly (string | number)[]): string {
 function readCursor(cursor: string, keys: number): readonly (string | number)[] {
   try {
     const key = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown;
-    if (Array.isArray(key) && key.length === keys && key.every((part) => typeof part === 'string' || Number.isSafeInteger(part))) return key;
+    if (Array.isArray(key) && key.length === keys && key.every((part) => typeof part === 'string' || Number.isSafeInteger(part)))
+      return key;
   } catch {
     // The same answer as for a key of another list.
   }

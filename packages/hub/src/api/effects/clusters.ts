@@ -33,7 +33,13 @@ export async function reject(deps: Deps, name: string, actor: string): Promise<v
   if (row.accepted === 1) throw new DroverError('CONFLICT', `cluster ${name}`, 'it was accepted; only one that waits can be rejected');
   await deps.store.write(async (tx) => {
     await tx.deleteFrom('cluster').where('uid', '=', row.uid).where('accepted', '=', 0).execute();
-    await deps.store.event(tx, { severity: 'Warning', reason: 'ClusterRejected', cluster: name, message: `cluster ${name} is rejected`, actor });
+    await deps.store.event(tx, {
+      severity: 'Warning',
+      reason: 'ClusterRejected',
+      cluster: name,
+      message: `cluster ${name} is rejected`,
+      actor,
+    });
   });
   await deps.actions.disconnect(row.uid);
 }
@@ -51,7 +57,8 @@ export async function enforce(deps: Deps, name: string, actor: string): Promise<
     const where = declared.position === undefined ? 'the configuration' : declared.position.file;
     throw new DroverError('CONFLICT', `cluster ${name}`, `${where} says mode: Observe; change it there`);
   }
-  if (row.mode !== 'Enforce') await change(deps, row, { mode: 'Enforce' }, 'ClusterEnforced', `cluster ${name} is enforced from now on`, actor);
+  if (row.mode !== 'Enforce')
+    await change(deps, row, { mode: 'Enforce' }, 'ClusterEnforced', `cluster ${name} is enforced from now on`, actor);
   return { uid: row.uid, run: deps.actions.recompose([row.uid]) };
 }
 

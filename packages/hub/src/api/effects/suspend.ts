@@ -6,7 +6,14 @@ import { requireDelivery } from '../queries/deliveries.ts';
 import type { Reader } from '../queries/reader.ts';
 import { requireSource } from '../queries/sources.ts';
 import type { Suspensions, Target } from '../queries/suspensions.ts';
-import { clusterSuspensions, deliverySuspensions, readSuspensions, sourceSuspensions, targetKey, unitSuspensions } from '../queries/suspensions.ts';
+import {
+  clusterSuspensions,
+  deliverySuspensions,
+  readSuspensions,
+  sourceSuspensions,
+  targetKey,
+  unitSuspensions,
+} from '../queries/suspensions.ts';
 import { readUnit } from '../queries/units.ts';
 import type { SuspensionRow } from '../rows.ts';
 
@@ -49,7 +56,13 @@ export async function resume(deps: Deps, target: Target, by: string): Promise<re
   const lifted = await deps.store.write(async (tx) => {
     const { numDeletedRows } = await tx.deleteFrom('suspension').where('target', '=', targetKey(target)).executeTakeFirst();
     if (numDeletedRows > 0n)
-      await deps.store.event(tx, { ...eventOf(target), severity: 'Info', reason: 'Resumed', message: `${showTarget(target)} is resumed`, actor: by });
+      await deps.store.event(tx, {
+        ...eventOf(target),
+        severity: 'Info',
+        reason: 'Resumed',
+        message: `${showTarget(target)} is resumed`,
+        actor: by,
+      });
     return numDeletedRows > 0n;
   });
   const still = await suspensionsOf(deps, target, await readSuspensions(deps));
@@ -116,7 +129,12 @@ export async function uidsOf(db: Db, target: Target): Promise<readonly string[]>
     case 'source':
       return [];
     case 'delivery': {
-      const rows = await db.selectFrom('unit').select('cluster').where('namespace', '=', target.namespace).where('delivery', '=', target.delivery).execute();
+      const rows = await db
+        .selectFrom('unit')
+        .select('cluster')
+        .where('namespace', '=', target.namespace)
+        .where('delivery', '=', target.delivery)
+        .execute();
       return rows.map((row) => row.cluster);
     }
     default: {

@@ -1,4 +1,4 @@
-import type { Clock } from '@drover/contract';
+import type { Clock, Logger } from '@drover/contract';
 import type { Store } from '#state/store.ts';
 import type { HubActions } from '../types.ts';
 import { eventOf, readTarget, showTarget, uidsOf } from './suspend.ts';
@@ -9,6 +9,7 @@ const CHECK_MS = 1000;
 export function createSuspensionKeeper(deps: {
   readonly store: Store;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly now: () => number;
   readonly actions: Pick<HubActions, 'recompose'>;
 }): { run(signal: AbortSignal): Promise<void>; check(): Promise<void> } {
@@ -31,7 +32,7 @@ export function createSuspensionKeeper(deps: {
 
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await check();
+      await check().catch((thrown: unknown) => deps.log.error({ err: thrown }, 'suspensions that are over could not be ended'));
       await deps.clock.sleep(CHECK_MS, signal).catch(() => {});
     }
   }

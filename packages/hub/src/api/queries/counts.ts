@@ -33,18 +33,20 @@ export async function countUnits(reader: Reader, by: 'delivery' | 'cluster'): Pr
 }
 
 function counted(db: Kysely<Database>, now: number, key: RawBuilder<string>) {
-  return db
-    .selectFrom('unit')
-    .innerJoin('cluster', 'cluster.uid', 'unit.cluster')
-    .select([
-      key.as('key'),
-      effectiveState(now).as('effective'),
-      sql<number>`count(*)`.as('units'),
-      sql<number>`sum(unit.drift > 0)`.as('drift'),
-    ])
-    // Not called `state`: SQLite would take the column.
-    .groupBy(['key', 'effective'])
-    .execute();
+  return (
+    db
+      .selectFrom('unit')
+      .innerJoin('cluster', 'cluster.uid', 'unit.cluster')
+      .select([
+        key.as('key'),
+        effectiveState(now).as('effective'),
+        sql<number>`count(*)`.as('units'),
+        sql<number>`sum(unit.drift > 0)`.as('drift'),
+      ])
+      // Not called `state`: SQLite would take the column.
+      .groupBy(['key', 'effective'])
+      .execute()
+  );
 }
 
 export function sum(counts: Iterable<Counts>): Counts {

@@ -48,7 +48,10 @@ export async function listDeliveries(reader: Reader, filter: { readonly namespac
 }
 
 /** @throws DroverError NOT_FOUND */
-export async function deliveryDetail(reader: Reader, delivery: { readonly namespace: string; readonly name: string }): Promise<DeliveryDetail> {
+export async function deliveryDetail(
+  reader: Reader,
+  delivery: { readonly namespace: string; readonly name: string },
+): Promise<DeliveryDetail> {
   const row = await requireDelivery(reader, delivery);
   const spec = JSON.parse(row.spec) as Delivery;
   const { position, ...rest } = spec;

@@ -79,7 +79,15 @@ function deliveryNeeds(deliveries: readonly DeliveryRow[]): NeedRow[] {
   return deliveries.flatMap(({ problem, ...delivery }) => {
     if (problem === null) return [];
     const message = `${problem.code}: ${problem.message}`;
-    return { kind: 'Config' as const, subject: delivery.name, namespace: delivery.namespace, where: placeOf({ ...problem } as Problem), message, since: null, command: null };
+    return {
+      kind: 'Config' as const,
+      subject: delivery.name,
+      namespace: delivery.namespace,
+      where: placeOf({ ...problem } as Problem),
+      message,
+      since: null,
+      command: null,
+    };
   });
 }
 
@@ -93,9 +101,20 @@ async function unitNeeds(reader: Reader): Promise<NeedRow[]> {
     .limit(MAX_READ)
     .execute();
   const held = await selectUnits(reader).where('unit.held', '<>', '[]').where(state, '=', 'Waiting').limit(MAX_READ).execute();
-  const kept = await selectUnits(reader).where('unit.presence', '=', 'Kept').where(state, '=', 'Waiting').where('unit.held', '=', '[]').limit(MAX_READ).execute();
+  const kept = await selectUnits(reader)
+    .where('unit.presence', '=', 'Kept')
+    .where(state, '=', 'Waiting')
+    .where('unit.held', '=', '[]')
+    .limit(MAX_READ)
+    .execute();
   const old = failed.filter((row) => row.effective === 'Failed' || now - row.since >= NOT_READY_AFTER_MS);
-  return [...grouped(reader, old), ...grouped(reader, [...held, ...kept].filter((row) => needsPerson(reader, row)))];
+  return [
+    ...grouped(reader, old),
+    ...grouped(
+      reader,
+      [...held, ...kept].filter((row) => needsPerson(reader, row)),
+    ),
+  ];
 }
 
 function needsPerson(reader: Reader, row: StoredUnit): boolean {
@@ -141,7 +160,14 @@ async function clusterNeeds(reader: Reader): Promise<NeedRow[]> {
   for (const row of rows) {
     const base = { subject: row.name, namespace: null };
     if (row.accepted === 0) {
-      needs.push({ ...base, kind: 'Pending', where: null, message: 'joined, waits to be accepted', since: iso(row.joined_at), command: `cluster accept ${row.name}` });
+      needs.push({
+        ...base,
+        kind: 'Pending',
+        where: null,
+        message: 'joined, waits to be accepted',
+        since: iso(row.joined_at),
+        command: `cluster accept ${row.name}`,
+      });
       continue;
     }
     const units = await reader.db
@@ -152,7 +178,10 @@ async function clusterNeeds(reader: Reader): Promise<NeedRow[]> {
       .orderBy('delivery')
       .execute();
     const releases = units.flatMap((unit) => (unit.applied_release === null ? [] : [`${unit.delivery}-${unit.applied_release}`]));
-    const enforces = releases.length === 0 ? 'has applied nothing yet' : `enforces ${releases.slice(0, 3).join(', ')}${releases.length > 3 ? ', …' : ''} alone`;
+    const enforces =
+      releases.length === 0
+        ? 'has applied nothing yet'
+        : `enforces ${releases.slice(0, 3).join(', ')}${releases.length > 3 ? ', …' : ''} alone`;
     const where = units.length === 1 ? '1 unit' : `${units.length} units`;
     needs.push({ ...base, kind: 'Offline', where, message: enforces, since: iso(row.last_seen ?? row.joined_at), command: null });
     if (needs.length >= MAX_NEEDS * 2) break;

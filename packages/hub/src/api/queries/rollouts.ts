@@ -98,7 +98,11 @@ export async function newestRollouts(reader: Reader): Promise<ReadonlyMap<string
     )
     .selectAll('rollout')
     .execute();
-  const stages = await reader.db.selectFrom('rollout_stage').select(['namespace', 'delivery', 'stage', 'current']).orderBy('position').execute();
+  const stages = await reader.db
+    .selectFrom('rollout_stage')
+    .select(['namespace', 'delivery', 'stage', 'current'])
+    .orderBy('position')
+    .execute();
   const stage = new Map(stages.map((row) => [key(row.namespace, row.delivery, row.current ?? 0), row.stage]));
   const outcomes = await countOutcomes(reader, rows);
   return new Map(

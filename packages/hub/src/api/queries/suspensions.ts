@@ -42,7 +42,11 @@ export function unitSuspensions(
   unit: { readonly namespace: string; readonly delivery: string; readonly cluster: string },
   spec: Pick<Delivery, 'suspend' | 'position'> | undefined,
 ): readonly SuspensionRow[] {
-  const targets: readonly Target[] = [{ type: 'unit', ...unit }, { type: 'delivery', ...unit }, { type: 'cluster', ...unit }];
+  const targets: readonly Target[] = [
+    { type: 'unit', ...unit },
+    { type: 'delivery', ...unit },
+    { type: 'cluster', ...unit },
+  ];
   const found = targets.flatMap((target) => fromApi(suspensions, target));
   if (spec?.suspend === true) found.push(fromFile(`delivery/${unit.namespace}/${unit.delivery}`, spec.position?.file));
   return [...found, ...clusterFile(reader, unit.cluster)];

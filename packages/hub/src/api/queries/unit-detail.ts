@@ -183,11 +183,18 @@ async function othersOf(reader: Reader, row: StoredUnit, problem: Problem | null
     .where('unit.delivery', '=', row.delivery)
     .orderBy('cluster.name')
     .execute();
-  const same = (other: string | null): boolean => other !== null && problem !== null && (JSON.parse(other) as Problem).code === problem.code;
+  const same = (other: string | null): boolean =>
+    other !== null && problem !== null && (JSON.parse(other) as Problem).code === problem.code;
   return {
     clusters: rows.length,
-    sameProblem: rows.filter((other) => same(other.problem)).map((other) => other.name).slice(0, MAX_NAMES),
-    well: rows.filter((other) => other.problem === null).map((other) => other.name).slice(0, MAX_NAMES),
+    sameProblem: rows
+      .filter((other) => same(other.problem))
+      .map((other) => other.name)
+      .slice(0, MAX_NAMES),
+    well: rows
+      .filter((other) => other.problem === null)
+      .map((other) => other.name)
+      .slice(0, MAX_NAMES),
   };
 }
 

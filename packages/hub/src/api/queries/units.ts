@@ -45,9 +45,7 @@ export function selectUnits(reader: Reader) {
   return reader.db
     .selectFrom('unit')
     .innerJoin('cluster', 'cluster.uid', 'unit.cluster')
-    .innerJoin('delivery', (join) =>
-      join.onRef('delivery.namespace', '=', 'unit.namespace').onRef('delivery.name', '=', 'unit.delivery'),
-    )
+    .innerJoin('delivery', (join) => join.onRef('delivery.namespace', '=', 'unit.namespace').onRef('delivery.name', '=', 'unit.delivery'))
     .selectAll('unit')
     .select([
       'cluster.name',
@@ -96,7 +94,8 @@ export async function readUnit(
     .where('unit.delivery', '=', unit.delivery)
     .where('cluster.name', '=', unit.cluster)
     .executeTakeFirst();
-  if (row === undefined) throw new DroverError('NOT_FOUND', showUnit(unitName(unit.namespace, unit.delivery), unit.cluster), 'there is no such unit');
+  if (row === undefined)
+    throw new DroverError('NOT_FOUND', showUnit(unitName(unit.namespace, unit.delivery), unit.cluster), 'there is no such unit');
   return row;
 }
 
@@ -203,7 +202,13 @@ export function modeOf(reader: Reader, row: StoredUnit, spec: Delivery): 'Enforc
 function blockedOnRows(judged: UnitState, suspensions: readonly SuspensionRow[]): BlockedOnRow[] {
   const [person] = suspensions;
   return judged.blockedOn.map((blocked) => {
-    const row = { kind: blocked.kind, message: blocked.message, since: iso(blocked.since), until: iso(blocked.until), by: blocked.by ?? null };
+    const row = {
+      kind: blocked.kind,
+      message: blocked.message,
+      since: iso(blocked.since),
+      until: iso(blocked.until),
+      by: blocked.by ?? null,
+    };
     if (blocked.kind !== 'Suspended' || person === undefined) return row;
     return { ...row, until: row.until ?? person.until, by: row.by ?? person.by };
   });
