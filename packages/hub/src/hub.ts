@@ -4,7 +4,7 @@ import { createRecorder } from '#collect/record.ts';
 import type { AgentBatch, Collector } from '#collect/types.ts';
 import { createClusterPublisher } from '#compose/publish-cluster.ts';
 import type { ConfigurationReader } from '#config/current.ts';
-import { recordConfiguration } from '#config/record.ts';
+import { recordConfiguration, restoreConfiguration } from '#config/record.ts';
 import type { Configuration, Delivery, GitRepository, Named } from '#config/types.ts';
 import type { Publisher } from '#publish/types.ts';
 import { fleetClusters } from '#release/clusters.ts';
@@ -93,9 +93,9 @@ export function createHub(deps: HubDeps): Hub {
     reads,
     sourceKey,
     hash: deps.configHash,
-    readConfiguration: (current, signal) => {
+    readConfiguration: async (current, signal) => {
       trees = current;
-      return readConfiguration(reconciler.configuration(), signal);
+      return await readConfiguration(reconciler.configuration() ?? (await restoreConfiguration(store)), signal);
     },
     recordConfiguration: (configuration) => recordConfiguration({ store, now, hash: deps.configHash }, configuration),
     follow: (configuration, signal) => follower.follow(withFirst(configuration), signal),

@@ -31,8 +31,6 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
  * and vanished, or cannot be read, changes nothing: absence is not emptiness.
  */
 export function createConfigurationReader(deps: ConfigurationReaderDeps): ConfigurationReader {
-  let lastFrom: 'tree' | 'directory' | 'flags' | undefined;
-
   async function filesOf(
     signal: AbortSignal,
   ): Promise<{ readonly from: 'tree' | 'directory' | 'flags'; readonly files: readonly ConfigurationFile[] } | undefined> {
@@ -49,12 +47,11 @@ export function createConfigurationReader(deps: ConfigurationReaderDeps): Config
     try {
       const read = await filesOf(signal);
       if (read === undefined) return previous;
-      if (previous !== undefined && lastFrom === 'tree' && read.from !== 'tree') {
+      if (previous?.from === 'tree' && read.from !== 'tree') {
         throw new DroverError('CONFIG_VANISHED', 'configuration', 'its directory is gone from the source');
       }
-      lastFrom = read.from;
-      if (read.from === 'flags') return deps.flags === undefined ? previous : zeroConfiguration(deps.flags);
-      const next = parseConfiguration(read.files, deps.flags);
+      if (read.from === 'flags') return deps.flags === undefined ? previous : { ...zeroConfiguration(deps.flags), from: 'flags' };
+      const next: Configuration = { ...parseConfiguration(read.files, deps.flags), from: read.from };
       return previous === undefined ? next : keepLastGood(previous, next);
     } catch (thrown) {
       signal.throwIfAborted();

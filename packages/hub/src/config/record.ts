@@ -100,9 +100,20 @@ export async function recordConfiguration(
       await deps.store.event(tx, { severity: 'Warning', reason: 'DeliveryRemoved', unit: name, message: note });
       changed.add(name);
     }
+    const { sources, clusters, from } = configuration;
+    await writeMeta(tx, 'last-good', canonicalJson({ sources, clusters, from }));
     await recordProblems(deps.store, tx, [...configuration.problems, ...configuration.warnings]);
     return { deliveries, rendered, changed, removed };
   });
+}
+
+/** The configuration that was in force when the hub ended; undefined before the first. */
+export async function restoreConfiguration(store: Store): Promise<Configuration | undefined> {
+  const text = await readMeta(store.db, 'last-good');
+  if (text === undefined) return undefined;
+  const kept = JSON.parse(text) as Pick<Configuration, 'sources' | 'clusters' | 'from'>;
+  const rows = await store.db.selectFrom('delivery').select('spec').where('removed_at', 'is', null).execute();
+  return { ...kept, deliveries: rows.map((row) => JSON.parse(row.spec) as Delivery), problems: [], refused: [], unreadable: [], warnings: [] };
 }
 
 function unplacedSpec(spec: string): string {

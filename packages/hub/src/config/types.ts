@@ -144,4 +144,6 @@ export interface Configuration {
    */
   readonly unreadable: readonly string[];
   readonly warnings: readonly Problem[];
+  /** Where it was read: the source's configuration directory, `--config`, or flags alone. */
+  readonly from?: 'tree' | 'directory' | 'flags';
 }

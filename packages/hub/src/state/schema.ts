@@ -5,7 +5,7 @@ import type { Generated } from 'kysely';
  * state is written before its effect, and this database (with `keys/`) is what a backup has to hold.
  */
 export interface MetaTable {
-  key: 'fleet' | 'epoch' | 'behind' | 'config' | 'nats-revocations';
+  key: 'fleet' | 'epoch' | 'behind' | 'config' | 'last-good' | 'nats-revocations';
   value: string;
 }
 
