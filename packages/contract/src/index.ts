@@ -1,5 +1,6 @@
 /** What hub, agent and CLI agree on: pure, no clock, no world. */
 export * from './backoff.ts';
+export * from './bell.ts';
 export * from './blob.ts';
 export * from './bundle.ts';
 export * from './canonical.ts';

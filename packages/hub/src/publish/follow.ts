@@ -1,9 +1,8 @@
 import type { BasePorts, BlobName, Digest, BundleManifest, Problem } from '@drover/contract';
-import { backoffMs, DroverError, inFlight, rawPublicKey, sha256Hex } from '@drover/contract';
+import { backoffMs, createBell, DroverError, inFlight, rawPublicKey, sha256Hex } from '@drover/contract';
 import type { FleetKeys } from '#identity/types.ts';
 import type { Store } from '#state/store.ts';
 import { readMeta, writeMeta } from '#state/store.ts';
-import { createBell } from './bell.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { Broker, StreamState } from './broker.ts';
 import type { ContentStore } from './content.ts';

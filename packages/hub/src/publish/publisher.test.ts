@@ -106,7 +106,10 @@ test('I4 publishes of one cluster at the same time take one generation each', as
   await using hub = await startHub(keys, 'nats://127.0.0.1:1', temp.path);
   const cluster = await testCluster(1);
   const published = await Promise.all(['1', '2', '3', '4'].map((value) => publishUnit(keys, hub, cluster, [configMap('a', value)])));
-  assert.deepEqual(published.map(({ generation }) => generation).sort(), [1, 2, 3, 4]);
+  assert.deepEqual(
+    published.map(({ generation }) => generation).sort((a, b) => a - b),
+    [1, 2, 3, 4],
+  );
 });
 
 test('B19 a sealed manifest above 64 KiB travels as a blob, above 512 KiB it is an error', async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from '@drover/contract';
+import type { Clock } from './ports.ts';
 
 /** Waits that somebody can end early; a ring while nobody waits ends the next wait at once. */
 export interface Bell {
