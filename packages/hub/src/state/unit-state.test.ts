@@ -87,7 +87,8 @@ const cases: { name: string; known: UnitKnowledge; state: string; message?: RegE
   },
 ];
 for (const { name, known: input, state, message } of cases) {
-  test(`a unit ${name}`, () => {
+  const id = /^I\d+ /.exec(name)?.[0] ?? '';
+  test(`${id}a unit ${name.slice(id.length)}`, () => {
     const got = unitState(input);
     assert.equal(got.state, state);
     if (message !== undefined) assert.match(got.message, message);
