@@ -352,9 +352,7 @@ export const InfoView = Type.Object({
   version: text(''),
   fleet: text('UUID'),
   startedAt: time(''),
-  enrolment: text('host:port'),
-  fleetAddress: text('host:port'),
-  nats: Type.Array(Type.String()),
+  addresses: Type.Object({ enrolment: text('host:port'), fleet: text('host:port'), nats: Type.Array(Type.String()) }),
   natsServer: nullable(Type.Object({ pid: Type.Integer() }, { description: 'the child, for callers with a role' })),
 });
 export type InfoView = Static<typeof InfoView>;

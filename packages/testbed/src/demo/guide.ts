@@ -1,62 +1,72 @@
-/** One thing to try: lines to paste, the line to expect, and how to undo it. */
-interface Thing {
-  readonly title: string;
-  readonly paste: readonly string[];
-  readonly expect: readonly string[];
-  readonly undo: readonly string[];
+/** A line to type, and what it prints; `...` stands for anything. */
+interface Step {
+  readonly type: string;
+  readonly expect?: readonly string[];
 }
 
-const REVERT =
-  'git -C "$DROVER_REPO" revert --no-edit HEAD -q 2>/dev/null || git -C "$DROVER_REPO" revert --no-edit HEAD; git -C "$DROVER_REPO" push -q';
+/** One thing to try, with how to undo it. The README's tour has these very lines, and a test types them. */
+interface Thing {
+  readonly title: string;
+  readonly steps: readonly Step[];
+  readonly undo: readonly Step[];
+}
+
+const REPO = 'git -C "$DROVER_REPO"';
+const push = (message: string): Step => ({ type: `${REPO} commit -qam "${message}" && ${REPO} push -q` });
+const REVERT: Step = { type: `${REPO} revert --no-edit HEAD >/dev/null && ${REPO} push -q` };
 
 export const THINGS: readonly Thing[] = [
   {
     title: 'Ship a new image',
-    paste: [
-      `sed -i 's/nginx:1.21.6/nginx:1.27.0/' "$DROVER_REPO/base/deployment.yaml"`,
-      'git -C "$DROVER_REPO" commit -qam "nginx 1.27.0" && git -C "$DROVER_REPO" push -q',
-      'drover wait fleet && kubectl --context prod-us get deployment my-webapp -o wide',
+    steps: [
+      { type: `sed -i.bak 's/nginx:1.21.6/nginx:1.27.0/' "$DROVER_REPO/base/deployment.yaml"` },
+      push('nginx 1.27.0'),
+      { type: 'kubectl --context prod-us get deployment my-webapp -o wide', expect: ['my-webapp   2/2 ... nginx:1.27.0 ...'] },
     ],
-    expect: ['my-webapp   2/2 ... nginx:1.27.0'],
     undo: [REVERT],
   },
   {
     title: 'Tamper with a cluster; then suspend, and tamper again',
-    paste: ['kubectl --context prod-us scale deployment my-webapp --replicas=9', 'drover get events | tail -n 3'],
-    expect: ['DriftCorrected ... Deployment default/my-webapp ... /spec/replicas ... by kubectl'],
-    undo: [
-      'nothing to undo. To be left alone:  drover suspend fleet@prod-us -m "an experiment"',
-      'and to be looked after again:       drover resume fleet@prod-us',
+    steps: [
+      { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=9' },
+      { type: 'drover get events', expect: ['... DriftCorrected ... /spec/replicas ...'] },
+      { type: 'kubectl --context prod-us get deployment my-webapp', expect: ['my-webapp   2/2 ...'] },
+      { type: 'drover suspend fleet@prod-us -m "an experiment"' },
+      { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=4' },
+      { type: 'kubectl --context prod-us get deployment my-webapp', expect: ['my-webapp   4/4 ...'] },
     ],
+    undo: [{ type: 'drover resume fleet@prod-us' }],
   },
   {
     title: 'Break one overlay',
-    paste: [
-      `sed -i 's#\\.\\./\\.\\./base#../../bse#' "$DROVER_REPO/clusters/prod-eu/kustomization.yaml"`,
-      'git -C "$DROVER_REPO" commit -qam "a typo" && git -C "$DROVER_REPO" push -q',
-      'sleep 2; drover explain fleet@prod-eu',
+    steps: [
+      { type: `sed -i.bak 's#\\.\\./\\.\\./base#../../bse#' "$DROVER_REPO/clusters/prod-eu/kustomization.yaml"` },
+      push('a typo'),
+      {
+        type: 'drover explain fleet@prod-eu',
+        expect: ['... clusters/prod-eu/kustomization.yaml:4:3 ...', '... did you mean "../../base"? ...'],
+      },
     ],
-    expect: ['clusters/prod-eu/kustomization.yaml:4:3 ... "bse" ... did you mean "../../base"?   The other clusters go on.'],
     undo: [REVERT],
   },
   {
     title: 'Try to destroy it: take Deployment and Service out of the base',
-    paste: [
-      `printf 'resources: []\\n' > "$DROVER_REPO/base/kustomization.yaml"`,
-      'git -C "$DROVER_REPO" commit -qam "oops" && git -C "$DROVER_REPO" push -q',
-      'sleep 2; drover get units',
+    steps: [
+      { type: `printf 'resources: []\\n' > "$DROVER_REPO/base/kustomization.yaml"` },
+      push('oops'),
+      { type: 'drover get units', expect: ['fleet@canary-eu ... Waiting ... 2 of 3 objects would be deleted ...'] },
     ],
-    expect: ['Waiting ... 2 of 3 objects would be deleted, 50 % allowed (deletes.maxPercent)'],
     undo: [REVERT],
   },
   {
     title: 'Unplug hub and NATS, and delete the Service',
-    paste: [
-      'touch "$DROVER_DEMO/unplugged"; while drover version --hub "$DROVER_HUB" >/dev/null 2>&1 && drover status >/dev/null 2>&1; do :; done',
-      'kubectl --context prod-eu delete service my-webapp-svc && kubectl --context prod-eu get service my-webapp-svc',
+    steps: [
+      { type: 'touch "$DROVER_DEMO/unplugged"' },
+      { type: 'drover status', expect: ['... HUB_UNREACHABLE ...'] },
+      { type: 'kubectl --context prod-eu delete service my-webapp-svc' },
+      { type: 'kubectl --context prod-eu get service my-webapp-svc', expect: ['my-webapp-svc   ClusterIP ...'] },
     ],
-    expect: ['my-webapp-svc   ClusterIP   ...   the agent put it back, alone'],
-    undo: ['rm "$DROVER_DEMO/unplugged"'],
+    undo: [{ type: 'rm "$DROVER_DEMO/unplugged"' }],
   },
 ];
 
@@ -80,11 +90,10 @@ export function guide(places: Places): string {
     'In another shell, in this directory:   eval "$(npm run -s demo:env)"',
     'gives you drover, kubectl and their settings. Then:',
   ];
-  for (const [index, thing] of THINGS.entries()) {
-    lines.push('', `${index + 1}. ${thing.title}`);
-    for (const line of thing.paste) lines.push(`   $ ${line}`);
-    for (const line of thing.expect) lines.push(`   > ${line}`);
-    for (const [at, line] of thing.undo.entries()) lines.push(`   ${at === 0 ? 'undo:' : '     '} ${line}`);
+  for (const [index, { title, steps, undo }] of THINGS.entries()) {
+    lines.push('', `${index + 1}. ${title}`);
+    for (const { type, expect = [] } of steps) lines.push(`   $ ${type}`, ...expect.map((line) => `     ${line}`));
+    lines.push('   undo:', ...undo.map(({ type }) => `   $ ${type}`));
   }
   lines.push('', 'Ctrl-C ends everything.', '');
   return lines.join('\n');

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Where the demo of this checkout keeps everything. */
-export const DEMO = fileURLToPath(new URL('../../../../.drover/demo', import.meta.url));
+/** Where the demo of this checkout keeps everything; `DROVER_DEMO_DIR` names another place. */
+export const DEMO = join(process.env['DROVER_DEMO_DIR'] ?? fileURLToPath(new URL('../../../../.drover', import.meta.url)), 'demo');
 
 export const demoPath = (...parts: readonly string[]): string => join(DEMO, ...parts);
 

@@ -100,9 +100,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     },
     natsPid: () =>
       eventually(async () => {
-        const info = await request<{ nats?: { pid?: number } }>('GET', '/v1/info');
-        if (info.nats?.pid === undefined) throw new Error('the hub names no pid of nats-server');
-        return info.nats.pid;
+        const info = await request<{ natsServer: { pid: number } | null }>('GET', '/v1/info');
+        if (info.natsServer === null) throw new Error('the hub names no pid of nats-server');
+        return info.natsServer.pid;
       }, 5_000),
     [Symbol.asyncDispose]: async () => {
       await program[Symbol.asyncDispose]();

@@ -20,9 +20,7 @@ export const addHealthRoutes: AddRoutes = (app, context) => {
       version,
       fleet,
       startedAt: iso(startedAt),
-      enrolment: addresses.enrolment,
-      fleetAddress: addresses.fleet,
-      nats: [...addresses.nats],
+      addresses: { enrolment: addresses.enrolment, fleet: addresses.fleet, nats: [...addresses.nats] },
       natsServer: natsPid === undefined || request.caller === undefined ? null : { pid: natsPid },
     };
   });
