@@ -103,7 +103,10 @@ export function createAgent(deps: AgentDeps): Agent {
     started = true;
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);
-    const helpers = [listen(inbox, inner), watchChanges(observer, inner), observer.run(inner)];
+    // None of them rejects: a rejection that nobody awaits yet would end the process.
+    const helpers = [listen(inbox, inner), watchChanges(observer, inner), observer.run(inner)].map((helper) =>
+      helper.catch((thrown: unknown) => noteEnd(thrown, inner)),
+    );
     try {
       if (term.desired !== undefined) await settle(observer.whenSynced(inner), clock.sleep(SYNC_MS, inner));
       await reconcile(term, signal);
@@ -180,9 +183,19 @@ export function createAgent(deps: AgentDeps): Agent {
   /** Bundles are taken off the source as they come; the newest counts. */
   async function listen(into: Inbox, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      into.bundle = await deps.source.next(signal);
-      into.wake();
+      try {
+        into.bundle = await deps.source.next(signal);
+        into.wake();
+      } catch (thrown) {
+        signal.throwIfAborted();
+        log.error({ err: thrown }, 'bundles cannot be received now');
+        await clock.sleep(UNTAKEN_MS, signal);
+      }
     }
+  }
+
+  function noteEnd(thrown: unknown, signal: AbortSignal): void {
+    if (!signal.aborted) log.error({ err: thrown }, 'a helper of the term ended');
   }
 
   async function watchChanges(observer: Observer, signal: AbortSignal): Promise<void> {

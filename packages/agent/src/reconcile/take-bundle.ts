@@ -41,8 +41,8 @@ export async function takeBundle(term: Term, bundle: VerifiedBundle, cluster: st
     }
     await saveState(term, signal);
   } catch (thrown) {
-    // Not on record: not wanted yet.
-    term.desired = before;
+    // What is not on record is not wanted yet.
+    if (inventory.record?.head !== desired.head) term.desired = before;
     throw thrown;
   }
   for (const [key, failure] of term.failures) if (failure.digest === undefined || !desired.owners.has(key)) term.failures.delete(key);
