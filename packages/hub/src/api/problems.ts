@@ -31,14 +31,9 @@ export function problemOf(thrown: unknown): ProblemDocument {
     const status = STATUS[code] ?? 500;
     return document(status, code, `${subject}: ${what}`, hint, { subject, ...(position === undefined ? {} : { position }) });
   }
-  const { statusCode, message, validationContext } = thrown as {
-    readonly statusCode?: unknown;
-    readonly message?: unknown;
-    readonly validationContext?: unknown;
-  };
+  const { statusCode, message } = thrown as { readonly statusCode?: unknown; readonly message?: unknown };
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    const where = typeof validationContext === 'string' ? `${validationContext}: ` : '';
-    const refused = new DroverError('REQUEST_INVALID', 'request', `${where}${String(message).slice(0, 300)}`);
+    const refused = new DroverError('REQUEST_INVALID', 'request', String(message).slice(0, 300));
     return document(statusCode, refused.code, refused.what, refused.hint, {});
   }
   const unexpected = new DroverError('UNEXPECTED', 'request', 'the hub failed to answer; its log says why');

@@ -177,7 +177,7 @@ export function unitRow(reader: Reader, row: StoredUnit, suspensions: Suspension
     suspended: suspended.length > 0,
     observed: modeOf(reader, row, spec) === 'Observe',
     stale: row.online === 0,
-    blockedOn: blockedOnRows(judged, suspended),
+    blockedOn: blockedOnRows(row, judged, suspended),
     message: judged.message,
   };
 }
@@ -198,18 +198,15 @@ export function modeOf(reader: Reader, row: StoredUnit, spec: Delivery): 'Enforc
   return cluster === 'Enforce' && spec.mode === 'Enforce' ? 'Enforce' : 'Observe';
 }
 
-/** What blocks, with whom and until when where a person suspended it. */
-function blockedOnRows(judged: UnitState, suspensions: readonly SuspensionRow[]): BlockedOnRow[] {
+/** What blocks, with whom and until when where a person suspended it; a unit that failed is blocked by what failed. */
+function blockedOnRows(row: StoredUnit, judged: UnitState, suspensions: readonly SuspensionRow[]): BlockedOnRow[] {
   const [person] = suspensions;
-  return judged.blockedOn.map((blocked) => {
-    const row = {
-      kind: blocked.kind,
-      message: blocked.message,
-      since: iso(blocked.since),
-      until: iso(blocked.until),
-      by: blocked.by ?? null,
-    };
-    if (blocked.kind !== 'Suspended' || person === undefined) return row;
-    return { ...row, until: row.until ?? person.until, by: row.by ?? person.by };
+  const rows = judged.blockedOn.map((blocked) => {
+    const { kind, message } = blocked;
+    const shown: BlockedOnRow = { kind, message, since: iso(blocked.since), until: iso(blocked.until), by: blocked.by ?? null };
+    if (kind !== 'Suspended' || person === undefined) return shown;
+    return { ...shown, until: shown.until ?? person.until, by: shown.by ?? person.by };
   });
+  if (row.effective !== 'Failed' || rows.length > 0) return rows;
+  return [{ kind: row.problem === null ? 'Error' : 'Render', message: judged.message, since: iso(row.since), until: null, by: null }];
 }
