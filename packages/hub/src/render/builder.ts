@@ -7,6 +7,7 @@ import type { Built } from './built.ts';
 import type { Closure } from './closure.ts';
 import { refusePointer } from './closure.ts';
 import type { KustomizeBuild, KustomizeEngine } from './kustomize.ts';
+import { createLimiter } from './limiter.ts';
 import { createOrigins, findOrigin } from './origins.ts';
 import type { WrittenObject } from './origins.ts';
 import { identityOf, meetsAny } from './patch-targets.ts';
@@ -40,6 +41,8 @@ export interface Builder {
 }
 
 const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
+/** Builds whose files are in memory; the engine runs fewer at a time. */
+const MAX_JOBS = 8;
 const KEPT_FILE_BYTES = 32 * 1024 * 1024;
 const KEPT_OUTPUT_BYTES = 32 * 1024 * 1024;
 const PLAIN_FILE = 'plain.yaml';
@@ -64,6 +67,7 @@ export function createBuilder(engine: KustomizeEngine): Builder {
   const kept = new LRUCache<string, KeptOutput>({ maxSize: KEPT_OUTPUT_BYTES });
   const running = new Map<string, Promise<KeptOutput>>();
   const origins = createOrigins();
+  const limited = createLimiter(MAX_JOBS);
 
   async function build(view: TreeView, closure: Closure, fields: TopFields, signal: AbortSignal): Promise<BuildOutput> {
     const below = [...closure.files.values()].find((file) => file.kustomization !== undefined)?.kustomization?.value;
@@ -129,7 +133,7 @@ export function createBuilder(engine: KustomizeEngine): Builder {
         break;
       }
     }
-    const own = output(view, job, signal);
+    const own = limited(signal, () => output(view, job, signal));
     running.set(job.key, own);
     try {
       return await own;

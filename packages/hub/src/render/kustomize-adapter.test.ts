@@ -50,13 +50,13 @@ test('the real kustomize builds the export, tells its version, and leaves nothin
   assert.deepEqual(points, ['render']);
 });
 
-test('T6 the program sees no environment but a home of its own, and no file but the export', async () => {
+test('T6 the program sees no environment but a home of its own and its memory limit, and no file but the export', async () => {
   const engine = await scripted(
     'env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sed "s#=.*render-.*#=scratch#" | sort; cd "$HOME" && find . | sort',
   );
   assert.equal(
     (await engine.build(build, signal)).toString(),
-    'HOME=scratch\nTMPDIR=scratch\n.\n./tree\n./tree/k\n./tree/k/a.yaml\n./tree/k/kustomization.yaml\n',
+    'GOGC=off\nGOMAXPROCS=1\nGOMEMLIMIT=512MiB\nHOME=scratch\nTMPDIR=scratch\n.\n./tree\n./tree/k\n./tree/k/a.yaml\n./tree/k/kustomization.yaml\n',
   );
 });
 
