@@ -163,7 +163,7 @@ async function recordOutcomes(
   const gone = rows.filter((row) => row.published === null && (row.presence === 'Delete' || row.presence === 'Orphan'));
   if (changed.length === 0 && gone.length === 0) return;
   await deps.store.write(async (tx) => {
-    const seen = { online: cluster.online === 1, lastSeen: cluster.last_seen ?? undefined };
+    const seen = { online: cluster.online === 1, lastSeen: cluster.last_seen ?? cluster.joined_at };
     for (const { row, outcome } of changed) {
       // Read again: a report may have been written since.
       const fresh = await readUnitRow(tx, row);

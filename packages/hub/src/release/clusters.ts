@@ -42,7 +42,7 @@ export async function fleetClusters(
       vars,
       apiResources: facts?.apiResources,
       online: row.online === 1,
-      lastSeen: row.last_seen ?? undefined,
+      lastSeen: row.last_seen ?? row.joined_at,
       row,
       mode: spec?.mode ?? (row.mode === 'Enforce' ? 'Enforce' : 'Observe'),
       suspended: spec?.suspend === true || suspended.has(`cluster/${row.name}`),
