@@ -49,14 +49,16 @@ spec:
 `,
 };
 
+/** A patch, not kustomize's `replicas`: that fails without the Deployment, and no budget would be seen. */
 function overlay(name: string, replicas: number): string {
   return `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
 - ../../base
-replicas:
-- name: my-webapp
-  count: ${replicas}
+patches:
+- target: { kind: Deployment, name: my-webapp }
+  patch: |-
+    - { op: replace, path: /spec/replicas, value: ${replicas} }
 configMapGenerator:
 - name: my-webapp-settings
   namespace: default
