@@ -20,6 +20,7 @@ import { raiseEpoch } from './epoch.ts';
 import { connectNats } from './nats-connection-adapter.ts';
 import {
   configMap,
+  connectAdmin,
   LIMITS,
   publishUnit,
   startFleetNats,
@@ -237,7 +238,7 @@ test('F9 a stream that is deleted, purged or made anew by hand is rebuilt withou
       assert.equal(heads.config?.discard, 'new');
       assert.equal(heads.config?.allow_direct, true);
     }, WAIT);
-  await using ops = await operatorWithDelete(keys, nats.url);
+  await using ops = await connectAdmin(keys, nats.url);
   await ops.api(`STREAM.DELETE.${HEADS_STREAM}`, {});
   await whole();
   await ops.api(`STREAM.DELETE.${BLOBS_STREAM}`, {});
@@ -250,29 +251,6 @@ test('F9 a stream that is deleted, purged or made anew by hand is rebuilt withou
   await whole();
   await settled(hub);
 });
-
-/** The hub's own user may not delete a stream. */
-async function operatorWithDelete(keys: TestKeys, url: string) {
-  const { createUser } = await import('@nats-io/nkeys');
-  const { signClaim } = await import('#identity/nats-jwt.ts');
-  const pair = createUser();
-  const nats = { type: 'user', pub: {}, sub: {}, subs: -1, data: -1, payload: -1 };
-  const jwt = signClaim(keys.nats.accountSeed, { subject: pair.getPublicKey(), name: 'admin', nats }, Date.now());
-  const ports = testPorts('/');
-  const user = { jwt, seed: new TextDecoder().decode(pair.getSeed()) };
-  const connection = await connectNats(
-    { address: { urls: [url] }, user: () => user, random: ports.random, log: ports.log },
-    () => {},
-    signal,
-  );
-  return {
-    api: async (call: string, body: object): Promise<void> => {
-      const answer = (await connection.request(`$JS.API.${call}`, JSON.stringify(body))).json<{ error?: object }>();
-      assert.equal(answer.error, undefined);
-    },
-    [Symbol.asyncDispose]: () => connection.close(),
-  };
-}
 
 test('F5 of two hubs on copies of one store one publishes, the other says so and publishes nothing more', async () => {
   const keys = testKeys();
@@ -393,7 +371,7 @@ test('F10 a full JetStream stops publishing with a reason, and it goes on by its
     await publishUnit(keys, hub, cluster, large);
     await eventually(() => assert.match(hub.publisher.pending().problem ?? '', /NATS_FULL/), WAIT);
     assert.equal(hub.publisher.pending().heads, 1);
-    await using ops = await operatorWithDelete(keys, nats.url);
+    await using ops = await connectAdmin(keys, nats.url);
     await using see = await operator(keys, nats.url);
     const { config } = (await see.api(`STREAM.INFO.${BLOBS_STREAM}`, {})) as { config?: object };
     await ops.api(`STREAM.UPDATE.${BLOBS_STREAM}`, { ...config, max_bytes: LIMITS.blobsMaxBytes });
@@ -430,7 +408,7 @@ test('B44 a blob that NATS holds damaged, or lacks, is published again', async (
   await publishUnit(keys, hub, cluster, [configMap('a', '1')]);
   await settled(hub);
   const [{ name } = { name: '' }] = await hub.store.db.selectFrom('blob').select('name').execute();
-  await using ops = await operatorWithDelete(keys, nats.url);
+  await using ops = await connectAdmin(keys, nats.url);
   await using see = await operator(keys, nats.url);
   await ops.api(`STREAM.PURGE.${BLOBS_STREAM}`, { filter: `drover.blob.${name}` });
   await see.connection.request(`drover.blob.${name}`, 'damaged');

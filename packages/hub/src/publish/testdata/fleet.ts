@@ -7,9 +7,13 @@ import type { BasePorts, BundleManifest, SealingKeyPair, UnitName } from '@drove
 import { BUNDLE_FORMAT, digestOf, makeSealingKey } from '@drover/contract';
 import type { NatsServer, TempDir } from '@drover/testbed';
 import { startNats, tempDir } from '@drover/testbed';
+import { createUser } from '@nats-io/nkeys';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connect, jwtAuthenticator } from '@nats-io/transport-node';
 import { natsConf } from '#identity/nats-conf.ts';
 import type { NatsKeys } from '#identity/nats-keys.ts';
 import { accountJwt, hubUser, makeNatsKeys } from '#identity/nats-keys.ts';
+import { signClaim } from '#identity/nats-jwt.ts';
 import type { HubPorts } from '#ports';
 import type { RenderedObject } from '#render/types.ts';
 import { openSqlite } from '#state/sqlite-adapter.ts';
@@ -160,4 +164,32 @@ export async function publishUnit(
   };
   const { epoch, generation } = await hub.publisher.publish({ uid: cluster.uid, sealingKey: cluster.sealing.publicKey }, manifest, signal);
   return { manifest, epoch, generation };
+}
+
+export function makeUser(): { readonly publicKey: string; readonly seed: string } {
+  const pair = createUser();
+  return { publicKey: pair.getPublicKey(), seed: new TextDecoder().decode(pair.getSeed()) };
+}
+
+export interface Admin extends AsyncDisposable {
+  readonly connection: NatsConnection;
+  /** @throws Error when JetStream refuses */
+  api(call: string, body: object): Promise<unknown>;
+}
+
+/** Somebody who may do everything in the fleet's account, as an operator or a compromised broker may. */
+export async function connectAdmin(keys: TestKeys, url: string): Promise<Admin> {
+  const { publicKey, seed } = makeUser();
+  const nats = { type: 'user', pub: {}, sub: {}, subs: -1, data: -1, payload: -1 };
+  const jwt = signClaim(keys.nats.accountSeed, { subject: publicKey, name: 'admin', nats }, Date.now());
+  const connection = await connect({ servers: url, authenticator: jwtAuthenticator(jwt, new TextEncoder().encode(seed)) });
+  return {
+    connection,
+    async api(call, body) {
+      const answer = (await connection.request(`$JS.API.${call}`, JSON.stringify(body))).json<{ error?: { description: string } }>();
+      if (answer.error !== undefined) throw new Error(answer.error.description);
+      return answer;
+    },
+    [Symbol.asyncDispose]: () => connection.close(),
+  };
 }
