@@ -1,8 +1,8 @@
 import type { ServiceError } from '@grpc/grpc-js';
-import { credentials } from '@grpc/grpc-js';
 import { DroverError, MAX_MESSAGE_BYTES } from '@drover/contract';
 import type { Down } from '@drover/contract/wire';
 import { FleetClient, fromDown, fromServiceError, toUp } from '@drover/contract/wire';
+import { hubChannel } from '#identity/hub-channel-adapter.ts';
 import type { ReportStream, StreamHandlers } from './reporter.ts';
 
 /** What a stream is opened with; read anew for each. */
@@ -32,18 +32,14 @@ export function openReportStream(access: FleetAccess | undefined, handlers: Stre
     setImmediate(() => ended(new DroverError('KEY_MISSING', 'report stream', 'this cluster has not joined a hub yet')));
     return { send: () => {}, close: () => (over = true) };
   }
-  const { caPem, privateKeyPem, certificatePem, fleetAddress } = access;
-  const secure = credentials.createSsl(Buffer.from(caPem), Buffer.from(privateKeyPem), Buffer.from(certificatePem));
-  const client = new FleetClient(fleetAddress, secure, {
+  const { caPem, fleetAddress } = access;
+  const channel = hubChannel(fleetAddress, caPem, access);
+  const client = new FleetClient(fleetAddress, channel.credentials, {
+    ...channel.options,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
-    // https://github.com/grpc/grpc-node/issues/2068 and 2371: channelz keeps sessions, retries keep what was sent.
-    'grpc.enable_channelz': 0,
-    'grpc.enable_retries': 0,
-    // The next stream must not meet this connection, nor its back-off.
-    'grpc.use_local_subchannel_pool': 1,
   });
   const call = client.report();
   close = () => {

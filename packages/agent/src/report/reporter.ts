@@ -115,7 +115,9 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
       });
       for (;;) {
         if (end !== undefined) throw end;
-        if (deps.leaseTransitions() !== transitions) throw new DroverError('LEASE_LOST', 'report stream', 'the Lease has changed hands');
+        const held = deps.leaseTransitions();
+        // Not held for a while is no reason: the API server may be away. A successor's stream ends this one.
+        if (held !== undefined && held !== transitions) throw new DroverError('LEASE_LOST', 'report stream', 'the Lease has changed hands');
         const now = clock.monotonic();
         const quiet = acked === seq && welcomed;
         if (quiet) waitingSince = now;
@@ -136,7 +138,6 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
           quiet && acked === seq ? Infinity : waitingSince + patience,
           open && outbox.pending ? lastReport + SPACING_MS : Infinity,
           welcomed ? lastSent + HEARTBEAT_MS : Infinity,
-          now + LEASE_MS,
         ];
         await waker.wait(Math.min(...due), signal);
       }
