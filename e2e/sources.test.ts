@@ -12,9 +12,7 @@ interface SourceRow {
 }
 
 /** A repository of its own, a GitRepository for it, and a Delivery that follows it on prod-eu. */
-async function ownSource(
-  title: string,
-): Promise<
+async function ownSource(title: string): Promise<
   {
     readonly s: Scenario;
     readonly repository: ServedRepository;

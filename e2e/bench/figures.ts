@@ -39,7 +39,11 @@ export function quantile(sorted: readonly number[], q: number): number {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-export const median = (values: readonly number[]): number => quantile(values.toSorted((a, b) => a - b), 0.5);
+export const median = (values: readonly number[]): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
 
 export function judged(name: string, unit: string, value: number, target: string, reached: boolean): Figure {
   return { name, unit, min: value, median: value, max: value, target, reached };

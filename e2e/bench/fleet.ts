@@ -49,10 +49,13 @@ export async function benchFleet(files: Readonly<Record<string, string>>, hubArg
     pushedAt: () => pushed,
     ready: (sha, timeoutMs = 120_000) =>
       eventually(async () => {
-        const { items } = await fleet.hub.get<{ items: readonly { state: string; message: string; revision: { applied: string | null } }[] }>('/v1/units?limit=500');
+        const { items } = await fleet.hub.get<{
+          items: readonly { state: string; message: string; revision: { applied: string | null } }[];
+        }>('/v1/units?limit=500');
         if (items.length === 0) throw new Error('no unit yet');
         for (const row of items) {
-          if (row.state !== 'Ready' || row.revision.applied?.endsWith(sha) !== true) throw new Error(`${row.state} ${row.message} ${row.revision.applied}`);
+          if (row.state !== 'Ready' || row.revision.applied?.endsWith(sha) !== true)
+            throw new Error(`${row.state} ${row.message} ${row.revision.applied}`);
         }
       }, timeoutMs),
     async requests() {

@@ -31,7 +31,8 @@ if (unknown.length > 0) {
     const load = SCENARIOS[id];
     if (load === undefined) continue;
     const started = performance.now();
-    const progress = (text: string): void => void process.stderr.write(`[${id} ${((performance.now() - started) / 1000).toFixed(0)} s] ${text}\n`);
+    const progress = (text: string): void =>
+      void process.stderr.write(`[${id} ${((performance.now() - started) / 1000).toFixed(0)} s] ${text}\n`);
     const { scenario } = await load();
     results.push(await scenario({ quick: values.quick, progress }));
   }

@@ -58,7 +58,9 @@ async function measure(bench: BenchFleet, pushes: number, progress: (done: numbe
   })().catch(() => {});
   for (let index = 0; index < pushes; index++) {
     const value = `push-${index}`;
-    const sha = await bench.clone.publish(value, { [`clusters/${CLUSTER}/o${index % OBJECTS}.yaml`]: manifest(`o${index % OBJECTS}`, 'default', value) });
+    const sha = await bench.clone.publish(value, {
+      [`clusters/${CLUSTER}/o${index % OBJECTS}.yaml`]: manifest(`o${index % OBJECTS}`, 'default', value),
+    });
     while (!seen.has(value)) await new Promise<void>((resolve) => (heard = resolve));
     latencies.push((seen.get(value) ?? NaN) - bench.pushedAt());
     // The next push begins when this one is over, reports included.

@@ -5,7 +5,9 @@ import { judged, median, spread } from './figures.ts';
 import { manifest } from './raw.ts';
 
 const files = (count: number): Record<string, string> =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'first')]));
+  Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'first')]),
+  );
 
 /** A push that changes one of a thousand objects costs what the change costs. */
 export const scenario: Scenario = async ({ quick, progress }) => {

@@ -8,7 +8,9 @@ import { manifest } from './raw.ts';
 /** A cluster in which nothing happens. */
 export const scenario: Scenario = async ({ quick, progress }) => {
   const minutes = quick ? 1 : 3;
-  const files = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'v')]));
+  const files = Object.fromEntries(
+    Array.from({ length: 1000 }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'v')]),
+  );
   await using bench = await benchFleet(files);
   await bench.ready(await bench.clone.head(), 300_000);
   const { pid } = bench.fleet.agent(CLUSTER).program;

@@ -19,7 +19,9 @@ export const scenario: Scenario = async ({ quick, progress }) => {
     { owned: 1000, foreign: quick ? 1000 : 5000, most: 110 },
   ]) {
     progress(`${owned} owned, ${foreign} foreign objects`);
-    const files = Object.fromEntries(Array.from({ length: owned }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'v')]));
+    const files = Object.fromEntries(
+      Array.from({ length: owned }, (_, index) => [`clusters/${CLUSTER}/o${index}.yaml`, manifest(`o${index}`, 'default', 'v')]),
+    );
     await using bench = await benchFleet(files);
     if (foreign > 0) await applyRate(bench.kube, 'default', foreign);
     await bench.ready(await bench.clone.head(), 300_000);

@@ -2,7 +2,16 @@ import { spawnSync } from 'node:child_process';
 import type { KubeClient } from '@drover/testbed';
 
 /** A ConfigMap as the scenarios use it. */
-export function object(name: string, namespace: string, value: string): { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string; readonly namespace: string }; readonly data: { readonly value: string } } {
+export function object(
+  name: string,
+  namespace: string,
+  value: string,
+): {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly data: { readonly value: string };
+} {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: { value } };
 }
 
@@ -13,7 +22,9 @@ export async function applyAlone(kube: KubeClient, namespace: string, times: num
   const taken: number[] = [];
   for (let index = 0; index < times; index++) {
     const started = performance.now();
-    await kube.apply(`/api/v1/namespaces/${namespace}/configmaps/raw-alone`, object('raw-alone', namespace, `${index}`), { manager: 'raw' });
+    await kube.apply(`/api/v1/namespaces/${namespace}/configmaps/raw-alone`, object('raw-alone', namespace, `${index}`), {
+      manager: 'raw',
+    });
     taken.push(performance.now() - started);
   }
   return taken;
@@ -25,7 +36,9 @@ export async function applyRate(kube: KubeClient, namespace: string, count: numb
   const started = performance.now();
   const worker = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) {
-      await kube.apply(`/api/v1/namespaces/${namespace}/configmaps/raw-${index}`, object(`raw-${index}`, namespace, 'v'), { manager: 'raw' });
+      await kube.apply(`/api/v1/namespaces/${namespace}/configmaps/raw-${index}`, object(`raw-${index}`, namespace, 'v'), {
+        manager: 'raw',
+      });
     }
   };
   await Promise.all(Array.from({ length: 16 }, worker));
