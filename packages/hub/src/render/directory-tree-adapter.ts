@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '@drover/contract';
+import type { Ignores } from '#sources/ignore-rules.ts';
+import { compileIgnores, IGNORE_FILES } from '#sources/ignore-rules.ts';
 import type { Tree, TreeEntry } from '#sources/types.ts';
 
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 
 /**
- * A tree over files on disk, as if all of them were committed; `.git` is left out. Files have the object ids that git
+ * A tree over files on disk, as if all of them were committed; `.git` is left out, and what ignore files at the root name. Files have the object ids that git
  * would give them, directories none that mean anything. What is read is read once: the tree does not change.
  *
  * @param root absolute path
@@ -15,6 +17,7 @@ const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 export function createDirectoryTree(root: string): Tree {
   const listings = new Map<string, readonly TreeEntry[] | undefined>();
   const blobs = new Map<string, Buffer>();
+  let ignores: Promise<Ignores | undefined> | undefined;
 
   async function list(path: string): Promise<readonly TreeEntry[] | undefined> {
     if (listings.has(path)) return listings.get(path);
@@ -27,12 +30,22 @@ export function createDirectoryTree(root: string): Tree {
     const absolute = join(root, path);
     const names = await absentIsUndefined(async () => ((await lstat(absolute)).isDirectory() ? await readdir(absolute) : undefined));
     if (names === undefined) return undefined;
+    const hides = await (ignores ??= readIgnores());
     const entries: TreeEntry[] = [];
     for (const name of names.filter((candidate) => candidate !== '.git').sort()) {
       const entry = await readEntry(join(path, name), name);
-      if (entry !== undefined) entries.push(entry);
+      if (entry !== undefined && hides?.(join(path, name), entry.type === 'directory') !== true) entries.push(entry);
     }
     return entries;
+  }
+
+  async function readIgnores(): Promise<Ignores | undefined> {
+    const files: { file: string; text: string }[] = [];
+    for (const file of IGNORE_FILES) {
+      const text = await absentIsUndefined(() => readFile(join(root, file), 'utf8'));
+      if (text !== undefined) files.push({ file, text });
+    }
+    return compileIgnores(files);
   }
 
   async function readEntry(path: string, name: string): Promise<TreeEntry | undefined> {

@@ -51,20 +51,24 @@ test('a directory below that holds a kustomization file is built, not read', asy
 });
 
 test('ignore files above, in and below the directory hide what they name', async () => {
-  const found = await find({
-    '.sourceignore': 'root-hidden.yaml\n',
-    'd/.droverignore': '# rules\n/top.yaml\n*.json\n!keep.json\nskipped/\n',
-    'd/e/.sourceignore': 'x.yaml\n',
-    'd/root-hidden.yaml': '',
-    'd/top.yaml': '',
-    'd/e/top.yaml': '',
-    'd/a.json': '',
-    'd/keep.json': '',
-    'd/skipped/a.yaml': '',
-    'd/e/x.yaml': '',
-    'd/x.yaml': '',
-  });
-  assert.deepEqual(paths(found), ['d/e/top.yaml', 'd/keep.json', 'd/x.yaml']);
+  const found = await find(
+    {
+      'r/.sourceignore': 'hidden.yaml\n',
+      '.sourceignore': '*',
+      'r/d/.droverignore': '# rules\n/top.yaml\n*.json\n!keep.json\nskipped/\n',
+      'r/d/e/.sourceignore': 'x.yaml\n',
+      'r/d/hidden.yaml': '',
+      'r/d/top.yaml': '',
+      'r/d/e/top.yaml': '',
+      'r/d/a.json': '',
+      'r/d/keep.json': '',
+      'r/d/skipped/a.yaml': '',
+      'r/d/e/x.yaml': '',
+      'r/d/x.yaml': '',
+    },
+    'r/d',
+  );
+  assert.deepEqual(paths(found), ['r/d/e/top.yaml', 'r/d/keep.json', 'r/d/x.yaml']);
 });
 
 test('one read covers the directory; ignore files above it are reads of their own, absent ones too', async () => {

@@ -21,7 +21,7 @@ export interface PlainDirectory {
 export interface PlainReader {
   /**
    * Finds `*.yaml`, `*.yml` and `*.json` below a directory. Names that begin with a dot are left out, and what
-   * `.droverignore` and `.sourceignore` files there and above it exclude; the one nearest to the root decides.
+   * `.droverignore` and `.sourceignore` files there and above it exclude, each by itself.
    *
    * @throws DroverError RENDER_PATH_REFUSED, RENDER_RESOURCE_MISSING for a link that leads nowhere, RENDER_LIMIT
    */
@@ -132,6 +132,8 @@ function addFile(walk: Walk, path: string, oid: string): void {
 }
 
 async function ignoresIn(walk: Walk, directory: string, signal: AbortSignal): Promise<readonly Ignores[]> {
+  // the tree itself leaves out what the files at its root name
+  if (directory === '') return [];
   const files: { readonly file: string; readonly text: string }[] = [];
   for (const name of IGNORE_FILES) {
     const path = joinPath(directory, name) ?? name;
@@ -141,8 +143,7 @@ async function ignoresIn(walk: Walk, directory: string, signal: AbortSignal): Pr
   }
   const ignores = files.length === 0 ? undefined : compileIgnores(files);
   if (ignores === undefined) return [];
-  const prefix = directory === '' ? 0 : directory.length + 1;
-  return [(path, isDirectory) => ignores(path.slice(prefix), isDirectory)];
+  return [(path, isDirectory) => ignores(path.slice(directory.length + 1), isDirectory)];
 }
 
 function ancestorsOf(directory: string): readonly string[] {

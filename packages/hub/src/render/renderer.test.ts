@@ -392,6 +392,21 @@ test('a file that was absent and appears renders again', async () => {
   );
 });
 
+test('another spec.ignore, which no read stands for, renders again', async () => {
+  const cache = counting(createMemoryCache());
+  const renderer = createRenderer({ engine: kustomize, cache });
+  const tree = memoryTree({ 'k/a.yaml': configMap('a') });
+  const at = { ...defaultDelivery(), path: 'k' };
+  for (const [rules, puts] of [
+    ['one', 1],
+    ['two', 2],
+    ['one', 2],
+  ] as const) {
+    await renderer.render({ ...tree, rules }, at, cluster, signal);
+    assert.equal(cache.puts, puts);
+  }
+});
+
 test('a failure is kept like any outcome: the same bad content runs no engine again', async () => {
   const engine = counted();
   const renderer = createRenderer({ engine, cache: createMemoryCache() });

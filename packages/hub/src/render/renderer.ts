@@ -72,7 +72,7 @@ export function createRenderer({ engine, cache }: RendererDeps): Renderer {
     } catch (thrown) {
       return { type: 'failed', problem: terminal(thrown).toProblem(), reads: [] };
     }
-    const lookup = await lookupOf(delivery, cluster, path, signal);
+    const lookup = await lookupOf(tree, delivery, cluster, path, signal);
     const view = viewOf(tree);
     const hit = await outcomes.find(lookup, view, cluster, signal);
     if (hit !== undefined) return { ...hit.outcome, reads: pathsOnly(hit.reads) };
@@ -84,12 +84,12 @@ export function createRenderer({ engine, cache }: RendererDeps): Renderer {
   }
 
   /** All that the outcome depends on and that no read stands for. */
-  async function lookupOf(delivery: Delivery, cluster: RenderCluster, path: string, signal: AbortSignal): Promise<string> {
+  async function lookupOf(tree: Tree, delivery: Delivery, cluster: RenderCluster, path: string, signal: AbortSignal): Promise<string> {
     let own = fields.get(delivery);
     if (own === undefined)
       fields.set(delivery, (own = sha256Hex(canonicalJson([RENDER_VERSION, await engine.version(signal), renderFields(delivery)]))));
     // without variables, clusters with one path share what they render
-    return sha256Hex(`${own}\0${path}\0${delivery.postBuild === undefined ? '' : cluster.name}`);
+    return sha256Hex(`${own}\0${path}\0${tree.rules ?? ''}\0${delivery.postBuild === undefined ? '' : cluster.name}`);
   }
 
   return { render };

@@ -323,8 +323,9 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
       if (entry !== undefined) files.push({ file, text: (await readIgnores(file, entry.oid, signal)).toString('utf8') });
     }
     if (spec.ignore !== undefined) files.push({ file: 'spec.ignore', text: spec.ignore });
+    const rules = spec.ignore === undefined ? {} : { rules: sha256Hex(spec.ignore) };
     const revision = revisionOf(spec.ref, head?.name, commit.commit.sha);
-    return createTree(objects, { commit: commit.commit, revision, root: commit.tree, ignores: compileIgnores(files) });
+    return createTree(objects, { commit: commit.commit, revision, root: commit.tree, ignores: compileIgnores(files), ...rules });
   }
 
   async function readIgnores(file: string, oid: string, signal: AbortSignal): Promise<Buffer> {

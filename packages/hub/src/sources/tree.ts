@@ -18,7 +18,13 @@ export interface TreeReads {
 /** A commit's files, looked up directory by directory. */
 export function createTree(
   reads: TreeReads,
-  options: { readonly commit: Commit; readonly revision: string; readonly root: string; readonly ignores: Ignores | undefined },
+  options: {
+    readonly commit: Commit;
+    readonly revision: string;
+    readonly root: string;
+    readonly ignores: Ignores | undefined;
+    readonly rules?: string;
+  },
 ): Tree {
   const { commit, revision, root, ignores } = options;
 
@@ -54,6 +60,7 @@ export function createTree(
   return {
     commit,
     revision,
+    ...(options.rules === undefined ? {} : { rules: options.rules }),
     entry,
     async list(path, signal) {
       const directory = await entry(path, signal);

@@ -26,6 +26,8 @@ export interface Tree {
   readonly commit: Commit;
   /** `main@sha1:<hex>` */
   readonly revision: string;
+  /** Digest of the ignore rules that lie outside the tree (`spec.ignore`); absent without any. */
+  readonly rules?: string;
   /** Entry at a path, symbolic links not followed; undefined when absent. */
   entry(path: string, signal: AbortSignal): Promise<TreeEntry | undefined>;
   /** Sorted by name; undefined when the path is absent or no directory. @throws DroverError GIT_TREE_REFUSED (B33) */
