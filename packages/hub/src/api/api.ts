@@ -20,8 +20,11 @@ import { addUnitRoutes } from './routes/units.ts';
 import type { ApiDeps } from './types.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
-const MAX_PARAMETER = 260;
+/** Longer than any address that is read: how long a name may be is for the schemas to say. */
+const MAX_PARAMETER = 64 * 1024;
 const REQUEST_MS = 30_000;
+/** How long requests in flight may take to end when the listener closes; then their connections are cut. */
+const CLOSE_MS = 5_000;
 
 /**
  * The HTTP API, ready to be injected or listened with. Values of a request are taken as they were sent: nothing is
@@ -34,12 +37,22 @@ export async function createApi(deps: ApiDeps, https?: { readonly cert: Uint8Arr
     requestTimeout: REQUEST_MS,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     exposeHeadRoutes: false,
+    forceCloseConnections: true,
     allowErrorHandlerOverride: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
   };
   const app = (https === undefined ? Fastify(options) : Fastify({ ...options, https } as FastifyServerOptions)) as FastifyInstance;
   const closing = new AbortController();
-  app.addHook('preClose', async () => closing.abort());
+  let inFlight = 0;
+  app.addHook('onRequest', async (_request, reply) => {
+    inFlight++;
+    reply.raw.once('close', () => void inFlight--);
+  });
+  app.addHook('preClose', async () => {
+    closing.abort();
+    const ends = deps.clock.monotonic() + CLOSE_MS;
+    while (inFlight > 0 && deps.clock.monotonic() < ends) await deps.clock.sleep(10, new AbortController().signal);
+  });
   app.removeContentTypeParser('text/plain');
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler(async (thrown, request, reply) => {

@@ -36,14 +36,11 @@ export async function awaitEffect(
   });
   work.catch((thrown: unknown) => deps.log.warn({ err: DroverError.from(thrown, 'api') }, 'what a caller asked for failed'));
   const ends = deps.clock.monotonic() + waitMs;
-  if (waitMs > 0) {
-    const timer = new AbortController();
-    const stop = AbortSignal.any([signal, timer.signal]);
-    try {
-      await Promise.race([work, deps.clock.sleep(waitMs, stop).catch(() => {})]);
-    } finally {
-      timer.abort();
-    }
+  const timer = new AbortController();
+  try {
+    await Promise.race([work, deps.clock.sleep(waitMs, AbortSignal.any([signal, timer.signal])).catch(() => {})]);
+  } finally {
+    timer.abort();
   }
   for (;;) {
     const waitingFor = ended ? await pending() : [{ subject: 'hub', message: 'it works on it' }, ...(await pending())];

@@ -57,9 +57,9 @@ test('effectiveState in SQL is the state that stateOfRow judges, whatever was st
   const reader = { db: store.db, now: () => NOW, actions: {} };
   await store.db.deleteFrom('unit').where('delivery', '=', 'shop').execute();
   await fc.assert(
-    fc.asyncProperty(anyRow, anyCluster, anyCluster, async (any, then, now) => {
+    fc.asyncProperty(anyRow, anyCluster, anyCluster, async (any, before, now) => {
       const row = rowOf(any);
-      const stored = stateOfRow(row, { online: then.online, lastSeen: NOW - then.silentMs }, NOW);
+      const stored = stateOfRow(row, { online: before.online, lastSeen: NOW - before.silentMs }, NOW);
       const state = stored.state;
       const cluster = { online: now.online ? 1 : 0, last_seen: NOW - now.silentMs };
       await store.db.deleteFrom('unit').where('delivery', '=', 'shop').execute();
@@ -70,7 +70,7 @@ test('effectiveState in SQL is the state that stateOfRow judges, whatever was st
       await store.db.updateTable('cluster').set(cluster).where('uid', '=', row.cluster).execute();
       const [read] = await selectUnits(reader).where('unit.delivery', '=', 'shop').execute();
       const want = stateOfRow({ ...row, state }, { online: now.online, lastSeen: cluster.last_seen }, NOW).state;
-      assert.equal(read?.effective, want, JSON.stringify({ any, then, now, state }));
+      assert.equal(read?.effective, want, JSON.stringify({ any, before, now, state }));
       const counts = await countUnits(reader, 'delivery');
       assert.equal(counts.get('drover/shop')?.states[want], 1);
     }),

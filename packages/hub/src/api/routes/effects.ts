@@ -106,6 +106,12 @@ export const addEffectRoutes: AddRoutes = (app, context) => {
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<EffectView>;
 
+/** @throws DroverError REQUEST_INVALID */
+function waitOf(request: FastifyRequest): number {
+  const { wait } = request.query as Static<typeof Query>;
+  return wait === undefined ? 0 : readDuration(wait, 'wait', MAX_WAIT_MS);
+}
+
 function post(app: FastifyInstance, path: string, summary: string, params: Type.TSchema, body: Type.TSchema, handler: Handler): void {
   app.post(
     path,
@@ -116,7 +122,11 @@ function post(app: FastifyInstance, path: string, summary: string, params: Type.
         request.body ??= {};
       },
     },
-    handler,
+    (request, reply) => {
+      // Before anything is done.
+      waitOf(request);
+      return handler(request, reply);
+    },
   );
 }
 
@@ -129,9 +139,7 @@ async function answer(
   message: string,
   suspensions: readonly SuspensionRow[] = [],
 ): Promise<EffectView> {
-  const { wait } = request.query as Static<typeof Query>;
-  const waitMs = wait === undefined ? 0 : readDuration(wait, 'wait', MAX_WAIT_MS);
-  const { done, waitingFor } = await awaitEffect(context, run, pending, waitMs, gone(reply, context.closing));
+  const { done, waitingFor } = await awaitEffect(context, run, pending, waitOf(request), gone(reply, context.closing));
   reply.code(done ? 200 : 202);
   return { done, waitingFor: [...waitingFor], message, suspensions: [...suspensions] };
 }
