@@ -139,7 +139,7 @@ test(`I1 I2 I3 I4 I5 random kills of hub and agent during pushes break nothing (
     const owned = await kube.list(`${COLLECTION}?labelSelector=drover.dev%2Fmanaged%3Dtrue`);
     const inventory = await readInventory(kube);
     if (inventory !== undefined) {
-      for (const object of owned.items) {
+      for (const object of owned) {
         const key = `/ConfigMap/default/${object.metadata.name}`;
         if (!inventory.keys.has(key))
           assert.equal(await kube.find(`${COLLECTION}/${object.metadata.name}`), undefined, `I5 ${key} is owned and not in the inventory`);
@@ -154,7 +154,7 @@ test(`I1 I2 I3 I4 I5 random kills of hub and agent during pushes break nothing (
 
   // I3: what is live is what Git says.
   await eventually(async () => {
-    const { items } = await kube.list(`${COLLECTION}?labelSelector=drover.dev%2Fmanaged%3Dtrue`);
+    const items = await kube.list(`${COLLECTION}?labelSelector=drover.dev%2Fmanaged%3Dtrue`);
     assert.deepEqual(items.map((object) => object.metadata.name).sort(), [...inGit].sort());
     assert.deepEqual(items.find((object) => object.metadata.name === 'counter')?.['data'], { v: `${pushes}` });
     const units = await fleet.hub.get<{ items: readonly { state: string; message: string }[] }>('/v1/units');

@@ -11,7 +11,7 @@ export interface SeenInventory {
 const SECRETS = '/api/v1/namespaces/drover-system/secrets';
 
 export async function readInventory(kube: KubeClient): Promise<SeenInventory | undefined> {
-  const { items } = await kube.list(SECRETS);
+  const items = await kube.list(SECRETS);
   const keys = new Set<string>();
   let head: { epoch: number; generation: number } | undefined;
   for (const secret of items) {
