@@ -114,10 +114,11 @@ export interface Kube {
    */
   delete(kind: KindInfo, ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<'accepted' | 'gone'>;
   /**
-   * Watches from a resource version, with bookmarks. Returns when its time (5 to 10 minutes) is over, and when aborted.
+   * Watches from a resource version, with bookmarks. Returns when its time (5 to 10 minutes) is over, after 90 s without
+   * event or bookmark, and when aborted.
    *
    * @throws DroverError KUBE_WATCH_EXPIRED when the version has left the server's history (410): list again;
-   *   KUBE_WATCH_FAILED for any earlier end, and after 90 s without event or bookmark; KUBE_KIND_UNKNOWN when the kind is
+   *   KUBE_WATCH_FAILED for any earlier end; KUBE_KIND_UNKNOWN when the kind is
    *   no longer served there; KUBE_FORBIDDEN
    */
   watch(

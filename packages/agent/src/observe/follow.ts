@@ -10,6 +10,8 @@ const STALE_AFTER_MS = 60_000;
 const ABSENT_RETRY_MS = 30_000;
 /** A watch that has lived this long was a good one, though it may have been silent. */
 const GOOD_WATCH_MS = 10_000;
+/** A kind that was quiet for this long, up to twice as long, is asked whether its store still is where it was. */
+const QUIET_MS = 30 * 60_000;
 
 /** What following a kind tells. */
 export interface KindSink {
@@ -55,6 +57,7 @@ export function followKind(deps: FollowDeps, group: string, kind: string, sink: 
   let failures = 0;
   let failingSince: number | undefined;
   let watchingSince: number | undefined;
+  let doubtAt = Infinity;
 
   async function resolve(inner: AbortSignal): Promise<KindInfo | undefined> {
     const lookup = await kube.lookup(sink.apiVersion(), kind, inner, fresh);
@@ -93,13 +96,19 @@ export function followKind(deps: FollowDeps, group: string, kind: string, sink: 
       return;
     }
     sink.served(info);
-    if (doubtful && version !== undefined && wentBack(version, await kube.revision(info, inner))) {
-      log.warn({ version }, 'resource version went back');
-      version = undefined;
-      sink.wentBack();
+    if (version !== undefined && (doubtful || clock.monotonic() > doubtAt)) {
+      if (wentBack(version, await kube.revision(info, inner))) {
+        log.warn({ version }, 'resource version went back');
+        version = undefined;
+        sink.wentBack();
+      }
+      heard();
     }
     doubtful = false;
-    version ??= await list(info, inner);
+    if (version === undefined) {
+      version = await list(info, inner);
+      heard();
+    }
     watchingSince = clock.monotonic();
     for await (const event of kube.watch(info, { labelSelector: SELECTOR, resourceVersion: version }, inner)) {
       const next = event.type === 'Bookmark' ? event.resourceVersion : event.object.metadata.resourceVersion;
@@ -109,10 +118,15 @@ export function followKind(deps: FollowDeps, group: string, kind: string, sink: 
         return sink.wentBack();
       }
       version = next;
+      heard();
       recovered();
       if (event.type === 'Deleted') sink.deleted(event.object);
       else if (event.type !== 'Bookmark') sink.take(event.object);
     }
+  }
+
+  function heard(): void {
+    doubtAt = clock.monotonic() + QUIET_MS * (1 + random.fraction());
   }
 
   function recovered(): void {
