@@ -48,6 +48,14 @@ test('the API listens, answers, and stops while a stream is open', async () => {
   await assert.rejects(fetch(`${api.url}/livez`));
 });
 
+test('B40 a million letters of query are refused before they are read', async () => {
+  await using fixture = await openFixture();
+  await using api = await startApi({ ...fixture.deps, port: 0 });
+  const reply = await fetch(`${api.url}/v1/units?delivery=${'a'.repeat(1_000_000)}`);
+  assert.equal(reply.status, 431);
+  await reply.body?.cancel();
+});
+
 test('a port that is taken is named', async () => {
   await using fixture = await openFixture();
   await using api = await startApi({ ...fixture.deps, port: 0 });
