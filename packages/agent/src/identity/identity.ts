@@ -1,6 +1,6 @@
 import { createPrivateKey, sign, X509Certificate } from 'node:crypto';
 import type { Clock, Credentials, Facts, Logger, Random, Seen } from '@drover/contract';
-import { DroverError, parseJoinToken, renewalBytes } from '@drover/contract';
+import { backoffMs, DroverError, parseJoinToken, renewalBytes } from '@drover/contract';
 import type { SecretStore } from '#inventory/secrets.ts';
 import type { CertificateAge } from './certificate-age.ts';
 import { certificateAge } from './certificate-age.ts';
@@ -54,9 +54,8 @@ const RENEW_AT = 2 / 3;
 const RENEW_JITTER = 0.05;
 /** A machine that slept is noticed this soon after. */
 const LOOK_MS = 60_000;
-const MIN_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 10_000;
-const MAX_RENEW_BACKOFF_MS = 60_000;
+/** Renewals have hours: they are tried again this many times more slowly. */
+const RENEW_PATIENCE = 6;
 const MAX_WRITES = 3;
 /** The hub does not know us by what we have: only a new token helps. */
 const LOST: ReadonlySet<string> = new Set(['CLUSTER_UNKNOWN', 'IDENTITY_EXPIRED']);
@@ -194,7 +193,7 @@ export async function openIdentity(deps: IdentityDeps, signal: AbortSignal): Pro
       const { membership } = record;
       const restMs = age?.until(renewAt) ?? 0;
       if (membership !== undefined && restMs <= 0) {
-        const how = { message: 'certificate cannot be renewed now', endless: true, maxBackoffMs: MAX_RENEW_BACKOFF_MS };
+        const how = { message: 'certificate cannot be renewed now', endless: true, patience: RENEW_PATIENCE };
         await patiently(how, () => renewOrRejoin(membership, at), at);
       } else await clock.sleep(Math.min(LOOK_MS, restMs), at).catch(() => undefined);
     }
@@ -202,11 +201,11 @@ export async function openIdentity(deps: IdentityDeps, signal: AbortSignal): Pro
 
   /** Runs until it succeeds; a terminal failure ends it too, unless it is `endless`. */
   async function patiently<T>(
-    how: { readonly message: string; readonly endless: boolean; readonly maxBackoffMs?: number },
+    how: { readonly message: string; readonly endless: boolean; readonly patience?: number },
     attempt: () => Promise<T>,
     at: AbortSignal,
   ): Promise<T> {
-    for (let failures = 0; ; failures++) {
+    for (let failures = 1; ; failures++) {
       at.throwIfAborted();
       try {
         return await attempt();
@@ -214,8 +213,7 @@ export async function openIdentity(deps: IdentityDeps, signal: AbortSignal): Pro
         at.throwIfAborted();
         const error = DroverError.from(thrown, 'identity');
         if (!how.endless && error.kind === 'terminal') throw error;
-        const ceiling = Math.min(how.maxBackoffMs ?? MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures, 20));
-        const retryMs = Math.round(MIN_BACKOFF_MS + random.fraction() * (ceiling - MIN_BACKOFF_MS));
+        const retryMs = Math.round((how.patience ?? 1) * backoffMs(failures, random.fraction()));
         log.warn({ err: error, retryMs }, how.message);
         await clock.sleep(retryMs, at).catch(() => undefined);
       }

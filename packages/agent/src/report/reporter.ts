@@ -1,8 +1,7 @@
 import type { AgentMessage, Clock, Facts, HubMessage, Logger, Random, UnitName } from '@drover/contract';
-import { DroverError, HEARTBEAT_MS, STREAM_PROTOCOL } from '@drover/contract';
+import { backoffMs, createBell, DroverError, HEARTBEAT_MS, STREAM_PROTOCOL } from '@drover/contract';
 import { createOutbox } from './outbox.ts';
 import type { Reporter } from './types.ts';
-import { createWaker } from './waker.ts';
 
 /** One stream to the hub, as the transport offers it. */
 export interface ReportStream {
@@ -47,15 +46,13 @@ const WINDOW = 4;
 const LEASE_MS = 1_000;
 const WELCOME_MS = 10_000;
 const ACK_MS = 60_000;
-const MIN_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 10_000;
 /** The other agent tries again at least every ten seconds. */
 const CLONED_MS = 30_000;
 
 export function createReporter(deps: ReporterDeps): RunningReporter {
   const { clock, random, log, uid } = deps;
   const outbox = createOutbox();
-  const waker = createWaker(clock);
+  const bell = createBell(clock);
   const instance = random.uuid();
   let started = false;
   let clonedAt = -Infinity;
@@ -89,7 +86,7 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
         log.warn({ code: message.code, notice: message.message }, 'notice of the hub');
         if (message.code === 'CLUSTER_CLONED') clonedAt = clock.monotonic();
       }
-      waker.wake();
+      bell.ring();
     }
 
     const stream = deps.open({
@@ -98,7 +95,7 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
       },
       ended: (error) => {
         end ??= error;
-        waker.wake();
+        bell.ring();
       },
     });
     try {
@@ -139,7 +136,7 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
           open && outbox.pending ? lastReport + SPACING_MS : Infinity,
           welcomed ? lastSent + HEARTBEAT_MS : Infinity,
         ];
-        await waker.wait(Math.min(...due), signal);
+        await bell.wait(Math.max(0, Math.min(...due) - clock.monotonic()), signal);
       }
     } finally {
       stream.close();
@@ -151,7 +148,7 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
     while (!signal.aborted) {
       const transitions = started ? deps.leaseTransitions() : undefined;
       if (transitions === undefined) {
-        await waker.wait(started ? clock.monotonic() + LEASE_MS : Infinity, signal).catch(() => undefined);
+        await bell.wait(started ? LEASE_MS : Infinity, signal).catch(() => undefined);
         continue;
       }
       try {
@@ -160,10 +157,9 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
         if (signal.aborted) return;
         const error = DroverError.from(thrown, 'report stream');
         if (error.code === 'CLUSTER_CLONED') clonedAt = clock.monotonic();
-        const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures++, 10));
-        const backoffMs = MIN_BACKOFF_MS + random.fraction() * (ceiling - MIN_BACKOFF_MS);
-        log.warn({ err: error, retryMs: Math.round(backoffMs), eventsDropped: outbox.dropped() }, 'report stream ended');
-        await clock.sleep(backoffMs, signal).catch(() => undefined);
+        const retryMs = Math.round(backoffMs(++failures, random.fraction()));
+        log.warn({ err: error, retryMs, eventsDropped: outbox.dropped() }, 'report stream ended');
+        await clock.sleep(retryMs, signal).catch(() => undefined);
       }
     }
   }
@@ -172,19 +168,19 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
     publish(snapshot) {
       outbox.take(snapshot);
       started = true;
-      waker.wake();
+      bell.ring();
     },
     event(event) {
       outbox.addEvent(event);
-      waker.wake();
+      bell.ring();
     },
     setFacts(facts) {
       outbox.setFacts(facts);
-      waker.wake();
+      bell.ring();
     },
     badBlob(name) {
       outbox.addBadBlob(name);
-      waker.wake();
+      bell.ring();
     },
     cloned: () => clock.monotonic() - clonedAt < CLONED_MS,
     run,
