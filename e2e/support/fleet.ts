@@ -10,6 +10,13 @@ export type ClusterName = (typeof CLUSTERS)[number];
 
 let starting: Promise<{ readonly fleet: Fleet; readonly clone: WorkingClone }> | undefined;
 
+// Registered while the files are loaded: within a test it would end with that test.
+after(async () => {
+  const started = await starting?.catch(() => undefined);
+  await started?.clone[Symbol.asyncDispose]();
+  await started?.fleet[Symbol.asyncDispose]();
+});
+
 /** The shared fleet, started on first use; `canary` has controllers, so Deployments become ready there. */
 export function sharedFleet(): Promise<{ readonly fleet: Fleet; readonly clone: WorkingClone }> {
   starting ??= start();
@@ -30,10 +37,6 @@ async function start(): Promise<{ readonly fleet: Fleet; readonly clone: Working
     const { items } = await fleet.hub.get<{ items: readonly { online: boolean }[] }>('/v1/clusters');
     if (items.filter((cluster) => cluster.online).length !== CLUSTERS.length) throw new Error('not every cluster is online');
   }, 30_000);
-  after(async () => {
-    await clone[Symbol.asyncDispose]();
-    await fleet[Symbol.asyncDispose]();
-  });
   return { fleet, clone };
 }
 
