@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { UnitObject } from './bundle.ts';
-import { derive, digestOf, sha256Hex } from './digest.ts';
+import { derive, digestOf } from './digest.ts';
 import { DroverError } from './errors.ts';
 
 /**
@@ -27,10 +28,24 @@ export interface PackedObject {
 export function packObject(fleetSecret: Uint8Array, plain: Uint8Array): PackedObject {
   const small = plain.length <= SMALL_BYTES;
   const packed = deflateRawSync(plain, small ? { windowBits: 12, memLevel: 5 } : { level: 6 });
-  const key = derive(fleetSecret, `drover/object/v1/${sha256Hex(packed)}`, 32);
+  const key = createHmac('sha256', rootKey(fleetSecret))
+    .update(hash('sha256', packed, 'buffer'))
+    .digest();
   const cipher = createCipheriv('aes-256-gcm', key, NONCE);
   const bytes = Buffer.concat([cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
-  return { cipherKey: Buffer.from(key).toString('base64'), size: plain.length, bytes };
+  return { cipherKey: key.toString('base64'), size: plain.length, bytes };
+}
+
+/** Making a key object costs more than all the rest of a small object: one is kept for each secret. */
+const rootKeys = new WeakMap<Uint8Array, KeyObject>();
+
+function rootKey(fleetSecret: Uint8Array): KeyObject {
+  let key = rootKeys.get(fleetSecret);
+  if (key === undefined) {
+    key = createSecretKey(derive(fleetSecret, 'drover/object/v1', 32));
+    rootKeys.set(fleetSecret, key);
+  }
+  return key;
 }
 
 /**

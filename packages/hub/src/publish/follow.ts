@@ -82,7 +82,7 @@ export function createFollower(deps: FollowDeps): Follower {
   const orphans = new Map<BlobName, number>();
   let sweptAt = clock.monotonic();
   let since: number | undefined;
-  let problem: string | undefined;
+  let problem: string | undefined = 'NATS was not compared with the record yet';
 
   function head(uid: string): void {
     waiting.add(uid);

@@ -84,10 +84,13 @@ export async function startFleetNats(keys: TestKeys, maxFileStoreBytes = 256 * 1
 export interface TestHub extends AsyncDisposable {
   readonly publisher: Publisher;
   readonly store: Store;
+  readonly url: string;
   readonly directory: string;
   readonly blobDirectory: string;
   /** Ends the run, as a clean stop does; the store stays open. */
   stop(): Promise<void>;
+  /** Gives the hub up in the middle of whatever it does. */
+  abandon(): Promise<void>;
 }
 
 /** @param directory holds store and blobs, and stays */
@@ -118,9 +121,15 @@ export async function startHub(
   return {
     publisher,
     store,
+    url,
     directory,
     blobDirectory,
     stop,
+    async abandon() {
+      stopping.abort();
+      await publisher[Symbol.asyncDispose]();
+      await store.db.destroy();
+    },
     async [Symbol.asyncDispose]() {
       await stop();
       await publisher[Symbol.asyncDispose]();
