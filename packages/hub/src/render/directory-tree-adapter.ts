@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '@drover/contract';
@@ -10,11 +10,12 @@ const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * A tree over files on disk, as if all of them were committed; `.git` is left out, and what ignore files at the root name. Files have the object ids that git
- * would give them, directories none that mean anything. What is read is read once: the tree does not change.
+ * would give them, directories ids of their own. What is read is read once: the tree does not change.
  *
  * @param root absolute path
  */
 export function createDirectoryTree(root: string): Tree {
+  const instance = randomUUID();
   const listings = new Map<string, readonly TreeEntry[] | undefined>();
   const blobs = new Map<string, Buffer>();
   let ignores: Promise<Ignores | undefined> | undefined;
@@ -51,7 +52,7 @@ export function createDirectoryTree(root: string): Tree {
   async function readEntry(path: string, name: string): Promise<TreeEntry | undefined> {
     const absolute = join(root, path);
     const stats = await lstat(absolute);
-    if (stats.isDirectory()) return { name, type: 'directory', oid: directoryId(path) };
+    if (stats.isDirectory()) return { name, type: 'directory', oid: directoryId(instance, path) };
     if (stats.isSymbolicLink()) return { name, type: 'symlink', oid: keep(Buffer.from(await readlink(absolute))) };
     return stats.isFile() ? { name, type: 'file', oid: keep(await readFile(absolute)) } : undefined;
   }
@@ -67,7 +68,7 @@ export function createDirectoryTree(root: string): Tree {
     revision: 'files',
     list,
     async entry(path) {
-      if (path === '') return { name: '', type: 'directory', oid: directoryId('') };
+      if (path === '') return { name: '', type: 'directory', oid: directoryId(instance, '') };
       const slash = path.lastIndexOf('/');
       const parent = await list(slash < 0 ? '' : path.slice(0, slash));
       return parent?.find((entry) => entry.name === path.slice(slash + 1));
@@ -82,8 +83,8 @@ export function createDirectoryTree(root: string): Tree {
   };
 }
 
-function directoryId(path: string): string {
-  return createHash('sha1').update(`directory ${path}`).digest('hex');
+function directoryId(instance: string, path: string): string {
+  return createHash('sha1').update(`${instance} ${path}`).digest('hex');
 }
 
 async function absentIsUndefined<T>(run: () => Promise<T>): Promise<T | undefined> {

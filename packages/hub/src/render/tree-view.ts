@@ -1,4 +1,5 @@
 import { DroverError } from '@drover/contract';
+import { LRUCache } from 'lru-cache';
 import type { Tree, TreeEntry } from '#sources/types.ts';
 import { baseOf, joinPath, parentOf } from './paths.ts';
 import type { ReadLog } from './reads.ts';
@@ -33,17 +34,24 @@ const MAX_LINKS = 40;
 /** Longest target of a link that Linux knows. */
 const MAX_TARGET_BYTES = 4096;
 
+/** Entries of directories that are kept for later commits: most directories of a commit are those of the one before. */
+const KEPT_ENTRIES = 500_000;
+
+type Listing = ReadonlyMap<string, TreeEntry>;
+
 export function createTreeViews(): (tree: Tree) => TreeView {
   const views = new WeakMap<Tree, TreeView>();
+  const kept = new LRUCache<string, Listing>({ maxSize: KEPT_ENTRIES, sizeCalculation: (listing) => listing.size + 1 });
   return (tree) => {
     let view = views.get(tree);
-    if (view === undefined) views.set(tree, (view = createTreeView(tree)));
+    if (view === undefined) views.set(tree, (view = createTreeView(tree, kept)));
     return view;
   };
 }
 
-function createTreeView(tree: Tree): TreeView {
-  const listings = new Map<string, ReadonlyMap<string, TreeEntry> | null>();
+function createTreeView(tree: Tree, kept: LRUCache<string, Listing>): TreeView {
+  const listings = new Map<string, Listing | null>();
+  const pending = new Map<string, Promise<Listing | null>>();
   let root: TreeEntry | null | undefined;
 
   function known(path: string): TreeEntry | null | undefined {
@@ -64,13 +72,44 @@ function createTreeView(tree: Tree): TreeView {
     return known(path) ?? undefined;
   }
 
-  async function listing(directory: string, signal: AbortSignal): Promise<ReadonlyMap<string, TreeEntry> | null> {
-    let listed = listings.get(directory);
-    if (listed === undefined) {
-      const entries = await tree.list(directory, signal);
-      listed = entries === undefined ? null : new Map(entries.map((one) => [one.name, one]));
-      listings.set(directory, listed);
+  async function listing(directory: string, signal: AbortSignal): Promise<Listing | null> {
+    const known = listings.get(directory);
+    if (known !== undefined) return known;
+    const other = pending.get(directory);
+    if (other === undefined) return await own(directory, signal);
+    try {
+      return await other;
+    } catch {
+      // it failed for whoever asked first, perhaps because they were cancelled
+      signal.throwIfAborted();
+      return await own(directory, signal);
     }
+  }
+
+  /** Many overlays ask for one directory at the same time. */
+  async function own(directory: string, signal: AbortSignal): Promise<Listing | null> {
+    const reading = read(directory, signal);
+    pending.set(directory, reading);
+    try {
+      const listed = await reading;
+      listings.set(directory, listed);
+      return listed;
+    } finally {
+      pending.delete(directory);
+    }
+  }
+
+  async function read(directory: string, signal: AbortSignal): Promise<Listing | null> {
+    const at = await entry(directory, signal);
+    if (at?.type !== 'directory') return null;
+    // what is ignored depends on the path, what is there on the object alone
+    const key = tree.rules === undefined ? at.oid : `${at.oid} ${tree.rules} ${directory}`;
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const entries = await tree.list(directory, signal);
+    if (entries === undefined) return null;
+    const listed = new Map(entries.map((one) => [one.name, one]));
+    kept.set(key, listed);
     return listed;
   }
 

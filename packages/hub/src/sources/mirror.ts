@@ -323,7 +323,7 @@ function createMirror(deps: MirrorDeps, options: MirrorOptions, cache: TreeCache
       if (entry !== undefined) files.push({ file, text: (await readIgnores(file, entry.oid, signal)).toString('utf8') });
     }
     if (spec.ignore !== undefined) files.push({ file: 'spec.ignore', text: spec.ignore });
-    const rules = spec.ignore === undefined ? {} : { rules: sha256Hex(spec.ignore) };
+    const rules = files.length === 0 ? {} : { rules: sha256Hex(JSON.stringify(files)) };
     const revision = revisionOf(spec.ref, head?.name, commit.commit.sha);
     return createTree(objects, { commit: commit.commit, revision, root: commit.tree, ignores: compileIgnores(files), ...rules });
   }

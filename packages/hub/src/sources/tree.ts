@@ -28,8 +28,13 @@ export function createTree(
 ): Tree {
   const { commit, revision, root, ignores } = options;
 
+  /** Directories near the root are on the way to every path. */
+  const seen = new Map<string, readonly TreeEntry[]>();
+
   /** What is visible in a directory whose own path is visible. */
   async function visible(path: string, oid: string, signal: AbortSignal): Promise<readonly TreeEntry[]> {
+    const known = seen.get(path);
+    if (known !== undefined) return known;
     const { entries, refused } = await reads.tree(oid, signal);
     const [bad] = refused;
     if (bad !== undefined) throw refusal(path, `entry ${bad.name}: ${bad.why}`);
@@ -39,6 +44,7 @@ export function createTree(
     if (colliding !== undefined) {
       throw refusal(path, `entries ${showName(colliding[0])} and ${showName(colliding[1])} differ only in letter case or normalisation`);
     }
+    seen.set(path, kept);
     return kept;
   }
 

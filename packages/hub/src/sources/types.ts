@@ -26,7 +26,7 @@ export interface Tree {
   readonly commit: Commit;
   /** `main@sha1:<hex>` */
   readonly revision: string;
-  /** Digest of the ignore rules that lie outside the tree (`spec.ignore`); absent without any. */
+  /** Digest of the ignore rules in force; absent without any. */
   readonly rules?: string;
   /** Entry at a path, symbolic links not followed; undefined when absent. */
   entry(path: string, signal: AbortSignal): Promise<TreeEntry | undefined>;
