@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DroverError } from '@drover/contract';
@@ -161,10 +164,13 @@ test('T3 F11 a broker that replays, forges or swaps heads changes nothing', asyn
   const captured: Uint8Array[] = [];
   admin.connection.subscribe('drover.news.>', { callback: (_, message) => void captured.push(message.data) });
   await admin.connection.flush();
-  for (const value of ['1', '2']) await publishUnit(keys, hub, a, [configMap('a', value)]);
+  for (const value of ['1', '2']) {
+    await publishUnit(keys, hub, a, [configMap('a', value)]);
+    await settled(hub);
+  }
   await publishUnit(keys, hub, b, [configMap('b', '1')]);
   const bundle = await nextOf(agent, 2);
-  await eventually(() => assert.ok(captured.length >= 2), WAIT);
+  await eventually(() => assert.equal(captured.length, 3), WAIT);
   const forged = Uint8Array.from(captured.at(-1) ?? []);
   forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1;
   for (const bytes of [...captured, ...captured, forged, Buffer.from('x'), new Uint8Array(0)]) {
@@ -234,4 +240,69 @@ test('F12 F5 an agent restarts with neither hub nor NATS, and follows both when 
   await using hub = await startHub(keys, nats.url, temp.path);
   await publishUnit(keys, hub, cluster, [configMap('a', '2')]);
   assert.deepEqual(await contentOf(await nextOf(agent, 2)), [configMap('a', '2').json]);
+});
+
+/** A link to NATS that breaks each time when so many bytes have come down on it. */
+async function breakingLink(port: number, breakAfterBytes: number) {
+  const sockets = new Set<Socket>();
+  let breaks = 0;
+  let down = 0;
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    let left = breakAfterBytes;
+    const end = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', end).on('close', end);
+    }
+    client.on('data', (bytes) => void upstream.write(bytes));
+    upstream.on('data', (bytes) => {
+      down += bytes.length;
+      left -= bytes.length;
+      client.write(bytes.subarray(0, Math.max(0, left + bytes.length)));
+      if (left > 0) return;
+      breaks++;
+      client.end(() => end());
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    breaks: () => breaks,
+    downBytes: () => down,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+test('F13 over a link that breaks every 200 KB a large bundle arrives, and no verified blob comes twice', async (context) => {
+  const keys = testKeys();
+  await using nats = await startFleetNats(keys);
+  await using temp = await tempDir();
+  await using hub = await startHub(keys, nats.url, temp.path);
+  const cluster = await testCluster(1);
+  const noise = (seed: number): string =>
+    Buffer.from(Array.from({ length: 1500 }, (_, index) => (seed * 7919 + index * index * 31) % 251)).toString('base64');
+  const objects = Array.from({ length: 600 }, (_, index) => configMap(`o${index}`, noise(index)));
+  await publishUnit(keys, hub, cluster, objects);
+  await settled(hub);
+  const blobs = await hub.store.db.selectFrom('blob').select('size').execute();
+  const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
+  await using link = await breakingLink(nats.port, 200_000);
+  await using agent = startAgent(keys, cluster, link.url);
+  const bundle = await nextOf(agent, 1);
+  assert.deepEqual(
+    await eventually(() => contentOf(bundle), WAIT),
+    objects.map(({ json }) => json),
+  );
+  context.diagnostic(`${bytes} bytes in ${blobs.length} blobs came as ${link.downBytes()} bytes over ${link.breaks() + 1} connections`);
+  assert.ok(link.breaks() >= 1);
+  assert.deepEqual(agent.badBlobs, []);
 });

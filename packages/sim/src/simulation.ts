@@ -53,12 +53,17 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   runControllers(world, server, chance.fork());
 
   let generation = 0;
+  let wanted: readonly string[] = [];
   const publish = (calm: boolean): void => {
     const done = (unit: string): boolean => machine.snapshot()?.left.some((one) => one.unit === unit && one.done) === true;
     const { units, left, forgotten } = story.next({ calm, done });
     generation += chance.often(0.9) ? 1 : 2;
     const bundle = scriptBundle(CLUSTER, { generation }, units, left);
-    checker.published(bundle, objectsOf(units));
+    const objects = objectsOf(units);
+    // What leaves is now and then not ours any more, or another object, by the time it is looked at.
+    for (const key of wanted) if (!calm && !objects.has(key) && chance.often(0.15)) replaceByForeign(server, key, chance, trace);
+    wanted = [...objects.keys()];
+    checker.published(bundle, objects);
     source.publish(bundle);
     trace(
       `publish ${generation}: ${units.map((unit) => `${unit.name}[${unit.objects.length}]${flags(unit)}`).join(' ')} left ${JSON.stringify(left)} forgotten ${forgotten.join()}`,
@@ -189,6 +194,8 @@ function createMachine(deps: MachineDeps): {
       server,
       turn,
       fate: (request) => {
+        // Between the read and the DELETE (F17).
+        if (faults.on && request.verb === 'delete' && chance.often(0.05)) replaceByForeign(server, request.key, chance, trace);
         if (!faults.on || request.verb === 'watch' ? !chance.often(faults.on ? faults.rate : 0) : !chance.often(faults.rate)) return 'Done';
         faults.count++;
         return chance.pick(['Refused', 'ReplyLost'] as const);
@@ -395,6 +402,16 @@ function meddle(
   const key = chance.pick(keys);
   trace(`meddle: ${name} ${key}`);
   actions[name]?.(key);
+}
+
+/** Another object under the same name, or the same one with every field taken over. */
+function replaceByForeign(server: FakeServer, key: string, chance: Chance, trace: (line: string) => void): void {
+  const before = server.get(key);
+  if (before === undefined || parseKey(key).kind !== 'ConfigMap' || before.metadata.deletionTimestamp !== undefined) return;
+  trace(`meddle: foreign ${key}`);
+  if (chance.often(0.5)) server.delete(key);
+  if (server.get(key) === undefined) attempt(() => server.create(foreign(before, {}), 'kubectl-create'));
+  else attempt(() => server.replace(foreign(before, {}), 'kubectl-replace'));
 }
 
 /** Undoes what nobody but a person would undo. */

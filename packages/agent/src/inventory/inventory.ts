@@ -47,7 +47,6 @@ export async function loadInventory(secrets: SecretStore, signal: AbortSignal): 
   const secret = await secrets.read(STATE_NAME, signal);
   const state = secret === undefined ? undefined : attempt(() => decodeState(secret), damage);
   const shards = new Map((await secrets.list(COMPONENT, signal)).map((shard) => [shard.metadata.name, shard]));
-  const fresh = secret === undefined && shards.size === 0;
   if (secret === undefined) damage.push(`Secret ${STATE_NAME} is missing`);
   const expected = Array.from({ length: state?.shards ?? 0 }, (_, shard) => shardName(shard));
   for (const name of expected) {
@@ -79,6 +78,8 @@ export async function loadInventory(secrets: SecretStore, signal: AbortSignal): 
     durable.set(key, entry);
     if (shardOf(key, count) !== shard) misplaced.add(key);
   }
+  // A first start may have ended between its first shard and its first state.
+  const fresh = secret === undefined && found.size === 0 && damage.length === 1;
   const inventory = createInventory(secrets, { durable, count, written: state?.shards ?? 0, sequence, state });
   // An interrupted doubling is finished by the next flush, damage written over: every shard, the new ones first.
   if (misplaced.size > 0 || damage.length > 0 || count !== (state?.shards ?? 0)) inventory.touchAll();
@@ -125,10 +126,9 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
       await writeShards('intent-write', signal);
       intents = [];
     }
-    if (written === 0) {
-      dirty.add(0);
-      await writeShards('intent-write', signal);
-    }
+    // What the last bundle changed and could not be written down is not forgotten over the next one.
+    if (written === 0) dirty.add(0);
+    if (dirty.size > 0) await writeShards('intent-write', signal);
     await sendState({ record: next, sequence: ++sequence, shards: count, intents, recent: pack }, signal);
   }
 

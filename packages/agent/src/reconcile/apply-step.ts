@@ -148,9 +148,14 @@ function noteFailure(term: Term, task: Task, error: DroverError): void {
   const attempts = before?.digest === digest ? before.attempts + 1 : 1;
   const retryAt = term.ports.clock.monotonic() + retryAfter(task.unit, error, attempts, term.ports.random.fraction());
   term.failures.set(key, { error, digest, attempts, retryAt } satisfies Failure);
+  // It may have been done all the same: then the digest on record is not what is there.
+  const entry = term.inventory.entries.get(key);
+  if (UNSURE.has(error.code) && entry !== undefined && entry.uid !== null) term.inventory.put({ ...entry, digest: '' });
   wakeBy(term, retryAt);
   sayOnce(term, `failed ${error.code} ${digest} ${key}`, sayingOf(task, error));
 }
+
+const UNSURE: ReadonlySet<string> = new Set(['KUBE_UNREACHABLE', 'KUBE_OUTCOME_UNKNOWN', 'KUBE_BUSY', 'UNEXPECTED']);
 
 function sayingOf(task: Task, error: DroverError): Parameters<typeof say>[1] {
   return { severity: 'Error', reason: error.code, unit: task.unit.name, object: task.object.key, message: error.message };

@@ -69,10 +69,26 @@ export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSign
       message: `deletions stop until the inventory is whole again: ${damage.join('; ')}`,
     });
   }
+  doubtPending(term);
   await resolveIntents(kube, inventory, (key) => desired?.owners.has(key) === true, signal);
   await mendInventory(term, signal);
   deps.observer.expect(expectations(inventory));
   return term;
+}
+
+/**
+ * What the bundle on record was about to change may have been changed just before the crash, unrecorded: its content is
+ * not known until it is applied again. Otherwise a later bundle that goes back to the old content would find nothing to do.
+ */
+function doubtPending(term: Term): void {
+  for (const unit of term.desired?.units.values() ?? []) {
+    if (unit.suspended || unit.mode === 'Observe') continue;
+    for (const { key, digest } of unit.objects) {
+      const entry = term.inventory.entries.get(key);
+      if (entry === undefined || entry.uid === null || entry.digest === '') continue;
+      if (entry.digest !== digest || entry.unit !== unit.name) term.inventory.put({ ...entry, digest: '' });
+    }
+  }
 }
 
 const MEND_MS = 15_000;

@@ -41,6 +41,7 @@ export async function pruneStep(
     }
     const due = plan.remove.filter((entry) => isDue(term, entry.key));
     if (due.length === 0) break;
+    await assureInventory(term, signal);
     const removals = await pruner.remove(due, superseded, signal);
     note(term, removals);
     term.observer.expect(expectations(inventory));
@@ -48,6 +49,14 @@ export async function pruneStep(
     if (!removals.some((removal) => removal.type === 'Adopted')) break;
   }
   await inventory.flush(signal);
+}
+
+/** Nothing is deleted on the word of memory alone: the cluster's inventory has to say the same. */
+export async function assureInventory(term: Term, signal: AbortSignal): Promise<void> {
+  const repaired = await term.inventory.verify(signal);
+  if (repaired.length === 0) return;
+  const message = `changed or deleted behind the agent's back, written again: ${repaired.join(', ')}`;
+  say(term, { severity: 'Error', reason: 'INVENTORY_DAMAGED', message });
 }
 
 function isDue(term: Term, key: ObjectKey): boolean {

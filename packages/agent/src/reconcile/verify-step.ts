@@ -3,8 +3,9 @@ import { DroverError, healthOf, inFlight, parseKey, showRef } from '@drover/cont
 import { compareUnit } from '#apply/compare.ts';
 import { CONCURRENCY } from '#apply/pool.ts';
 import { contentOf } from './content.ts';
+import { assureInventory } from './prune-step.ts';
 import type { Term } from './term.ts';
-import { say, wakeBy } from './term.ts';
+import { wakeBy } from './term.ts';
 import { checkKeys } from './unit-facts.ts';
 
 const MIN_INTERVAL_MS = 60_000;
@@ -26,14 +27,7 @@ export async function verifyStep(term: Term, signal: AbortSignal): Promise<void>
   }
   term.verifiedAt = clock.monotonic();
   wakeBy(term, term.verifiedAt + Math.max(MIN_INTERVAL_MS, Math.min(...intervals)));
-  const repaired = await term.inventory.verify(signal);
-  if (repaired.length > 0) {
-    say(term, {
-      severity: 'Error',
-      reason: 'INVENTORY_DAMAGED',
-      message: `changed or deleted behind the agent's back, written again: ${repaired.join(', ')}`,
-    });
-  }
+  await assureInventory(term, signal);
   term.observer.refresh();
 }
 
