@@ -6,6 +6,7 @@ import { blame } from './blame.ts';
 import type { Built } from './built.ts';
 import type { Closure } from './closure.ts';
 import { refusePointer } from './closure.ts';
+import { createCoalescer } from './coalescer.ts';
 import type { KustomizeBuild, KustomizeEngine } from './kustomize.ts';
 import { createLimiter } from './limiter.ts';
 import { createOrigins, findOrigin } from './origins.ts';
@@ -65,7 +66,7 @@ interface Job {
 export function createBuilder(engine: KustomizeEngine): Builder {
   const files = new LRUCache<string, Buffer>({ maxSize: KEPT_FILE_BYTES });
   const kept = new LRUCache<string, KeptOutput>({ maxSize: KEPT_OUTPUT_BYTES });
-  const running = new Map<string, Promise<KeptOutput>>();
+  const running = createCoalescer<KeptOutput>();
   const origins = createOrigins();
   const limited = createLimiter(MAX_JOBS);
 
@@ -117,29 +118,8 @@ export function createBuilder(engine: KustomizeEngine): Builder {
     };
   }
 
-  /** One run for all who ask for the same at the same time. */
   async function once(view: TreeView, job: Job, signal: AbortSignal): Promise<KeptOutput> {
-    for (;;) {
-      const known = kept.get(job.key);
-      if (known !== undefined) return known;
-      const other = running.get(job.key);
-      if (other === undefined) break;
-      try {
-        return await other;
-      } catch (thrown) {
-        signal.throwIfAborted();
-        // its failure names the paths of another overlay, or it was only cancelled: this one runs by itself
-        if (!(thrown instanceof DroverError)) continue;
-        break;
-      }
-    }
-    const own = limited(signal, () => output(view, job, signal));
-    running.set(job.key, own);
-    try {
-      return await own;
-    } finally {
-      if (running.get(job.key) === own) running.delete(job.key);
-    }
+    return kept.get(job.key) ?? (await running(job.key, signal, () => limited(signal, () => output(view, job, signal))));
   }
 
   async function output(view: TreeView, job: Job, signal: AbortSignal): Promise<KeptOutput> {

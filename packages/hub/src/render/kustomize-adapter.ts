@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { HubPorts } from '#ports';
 import { DroverError } from '@drover/contract';
+import { createCoalescer } from './coalescer.ts';
 import type { KustomizeBuild, KustomizeEngine } from './kustomize.ts';
 import { createLimiter } from './limiter.ts';
 
@@ -26,14 +27,18 @@ const CONTENT_ERROR = 1;
 export function createKustomize(ports: Pick<HubPorts, 'run' | 'files' | 'effect'>, options: KustomizeOptions): KustomizeEngine {
   const { program, timeoutMs = 60_000, maxOutputBytes = 64 * 1024 * 1024, concurrency = 2 } = options;
   const limited = createLimiter(concurrency);
+  const asking = createCoalescer<string>();
   let known: string | undefined;
 
   async function version(signal: AbortSignal): Promise<string> {
-    if (known !== undefined) return known;
+    return (known ??= await asking('version', signal, () => ask(signal)));
+  }
+
+  async function ask(signal: AbortSignal): Promise<string> {
     const { exitCode, stdout, stderr } = await start(['version'], '/', signal);
     if (exitCode !== 0)
       throw new DroverError('RENDER_ENGINE_FAILED', program, `kustomize version ended with ${exitCode}: ${stderr.slice(0, 200)}`);
-    return (known = stdout.toString('utf8').trim());
+    return stdout.toString('utf8').trim();
   }
 
   async function start(args: readonly string[], home: string, signal: AbortSignal): ReturnType<HubPorts['run']> {

@@ -1,6 +1,7 @@
 import { DroverError } from '@drover/contract';
 import { LRUCache } from 'lru-cache';
 import type { Tree, TreeEntry } from '#sources/types.ts';
+import { createCoalescer } from './coalescer.ts';
 import { baseOf, joinPath, parentOf } from './paths.ts';
 import type { ReadLog } from './reads.ts';
 
@@ -51,7 +52,7 @@ export function createTreeViews(): (tree: Tree) => TreeView {
 
 function createTreeView(tree: Tree, kept: LRUCache<string, Listing>): TreeView {
   const listings = new Map<string, Listing | null>();
-  const pending = new Map<string, Promise<Listing | null>>();
+  const reading = createCoalescer<Listing | null>();
   let root: TreeEntry | null | undefined;
 
   function known(path: string): TreeEntry | null | undefined {
@@ -75,28 +76,10 @@ function createTreeView(tree: Tree, kept: LRUCache<string, Listing>): TreeView {
   async function listing(directory: string, signal: AbortSignal): Promise<Listing | null> {
     const known = listings.get(directory);
     if (known !== undefined) return known;
-    const other = pending.get(directory);
-    if (other === undefined) return await own(directory, signal);
-    try {
-      return await other;
-    } catch {
-      // it failed for whoever asked first, perhaps because they were cancelled
-      signal.throwIfAborted();
-      return await own(directory, signal);
-    }
-  }
-
-  /** Many overlays ask for one directory at the same time. */
-  async function own(directory: string, signal: AbortSignal): Promise<Listing | null> {
-    const reading = read(directory, signal);
-    pending.set(directory, reading);
-    try {
-      const listed = await reading;
-      listings.set(directory, listed);
-      return listed;
-    } finally {
-      pending.delete(directory);
-    }
+    // many overlays ask for one directory at the same time
+    const listed = await reading(directory, signal, () => read(directory, signal));
+    listings.set(directory, listed);
+    return listed;
   }
 
   async function read(directory: string, signal: AbortSignal): Promise<Listing | null> {
