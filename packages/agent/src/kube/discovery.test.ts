@@ -46,7 +46,19 @@ test('F21 a kind is absent only when its group version was read in full', () => 
 test('R19 a group that is not listed is no statement about its kinds', () => {
   const index = readDiscovery([core, list(apps)]);
   assert.equal(lookupKind(index, 'metrics.example', 'v1', 'Widget').type, 'unlisted');
-  assert.equal(lookupKind(index, 'apps', 'v1beta1', 'Deployment').type, 'unlisted');
+});
+
+test('R15 a kind does not vanish with one of its versions', () => {
+  const index = readDiscovery([core, list(apps)]);
+  const lookup = lookupKind(index, 'apps', 'v1beta1', 'Deployment');
+  assert.equal(lookup.type, 'absent');
+  assert.equal(lookup.type === 'absent' ? lookup.elsewhere?.version : undefined, 'v1');
+  const half = group(
+    'half.example',
+    { version: 'v2', freshness: 'Current', resources: [] },
+    { version: 'v1', freshness: 'Stale', resources: [] },
+  );
+  assert.equal(lookupKind(readDiscovery([core, list(half)]), 'half.example', 'v2', 'Widget').type, 'unavailable');
 });
 
 test('R19 the list of kinds is whole or not there', () => {

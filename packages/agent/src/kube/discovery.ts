@@ -10,7 +10,7 @@ export interface ApiIndex {
   readonly groups: ReadonlyMap<string, ReadonlyMap<string, VersionKinds>>;
 }
 
-/** `unlisted`: neither the group version nor its absence was stated; whoever wants to know asks for its APIService. */
+/** `unlisted`: neither the group nor its absence was stated; whoever wants to know asks for its APIServices. */
 export type IndexLookup = KindLookup | { readonly type: 'unlisted' };
 
 /**
@@ -36,12 +36,16 @@ export function readDiscovery(documents: readonly unknown[]): ApiIndex {
 
 export function lookupKind(index: ApiIndex, group: string, version: string, kind: string): IndexLookup {
   const versions = index.groups.get(group);
-  if (versions === undefined || !versions.has(version)) return { type: 'unlisted' };
-  const kinds = versions.get(version);
-  if (kinds === undefined)
-    return { type: 'unavailable', message: `discovery of ${group}/${version} is stale: its API server does not answer` };
-  const info = kinds.get(kind);
-  return info === undefined ? { type: 'absent' } : { type: 'served', info };
+  if (versions === undefined) return { type: 'unlisted' };
+  const info = versions.get(version)?.get(kind);
+  if (info !== undefined) return { type: 'served', info };
+  let elsewhere: KindInfo | undefined;
+  for (const [other, kinds] of versions) {
+    if (kinds === undefined)
+      return { type: 'unavailable', message: `discovery of ${group}/${other} is stale: its API server does not answer` };
+    elsewhere ??= kinds.get(kind);
+  }
+  return elsewhere === undefined ? { type: 'absent' } : { type: 'absent', elsewhere };
 }
 
 /** All kinds, preferred versions first within a group; undefined when any version could not be read. */

@@ -153,6 +153,12 @@ const cases: readonly {
     code: 'KUBE_TERMINATING',
   },
   {
+    name: 'a kind whose definition is being deleted is waited for',
+    status: 403,
+    text: status('widgets.example.com "w" is forbidden: create not allowed while custom resource definition is terminating', 'Forbidden'),
+    code: 'KUBE_TERMINATING',
+  },
+  {
     name: 'an object that is being deleted is waited for',
     status: 409,
     text: status('object is being deleted: configmaps "a" already exists', 'AlreadyExists'),

@@ -114,7 +114,8 @@ export function outcomeUnknown(asked: Asked, failure: Failure): DroverError {
 
 function forbidden(asked: Asked, status: Status): Failure {
   const terminating =
-    status.causes.some(({ reason }) => reason === 'NamespaceTerminating') || /because it is being terminated/.test(status.message);
+    status.causes.some(({ reason }) => reason === 'NamespaceTerminating') ||
+    /because it is being terminated|while custom resource definition is terminating/.test(status.message);
   if (terminating) return { error: errorOf(asked, 'KUBE_TERMINATING', status.message), outcome: 'Final' };
   const rights = /User "[^"]*" cannot \S+ (resource|path)|cannot impersonate|is not allowed to/.test(status.message);
   const what = rights ? `${asked.verb} of ${asked.resource} is not allowed: ${status.message}` : status.message;

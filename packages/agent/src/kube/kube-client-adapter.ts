@@ -171,31 +171,24 @@ export function createKubeClient(deps: KubeClientDeps): KubeClient {
       // What was not there may have come since: a miss is always judged by what the server says now.
       const found =
         known.type === 'served' || fresh ? known : lookupKind(await discover(MIN_DISCOVERY_AGE_MS, signal), group, version, kind);
-      return found.type === 'unlisted' ? await lookupApiService(group, version, signal) : found;
+      return found.type === 'unlisted' ? await lookupRegistration(group, signal) : found;
     } catch (thrown) {
       signal.throwIfAborted();
       return { type: 'unavailable', message: DroverError.from(thrown, 'discovery').message };
     }
   }
 
-  /** A group that discovery does not list may be one that it has not read yet: its registration decides. */
-  async function lookupApiService(group: string, version: string, signal: AbortSignal): Promise<KindLookup> {
-    if (group === '') return { type: 'absent' };
-    const name = `${version}.${group}`;
-    const asked: Asked = {
-      verb: 'get',
-      subject: `APIService ${name}`,
-      resource: 'apiservices.apiregistration.k8s.io',
-      secret: false,
-      name,
-    };
-    try {
-      await ask(asked, { method: 'GET', path: `/apis/apiregistration.k8s.io/v1/apiservices/${name}` }, signal);
-    } catch (thrown) {
-      if (thrown instanceof DroverError && thrown.code === 'NOT_FOUND') return { type: 'absent' };
-      throw thrown;
-    }
-    return { type: 'unavailable', message: `${group}/${version} is registered, but discovery does not list it yet` };
+  /** A group that discovery does not list may be one that it has not read yet: what is registered decides. */
+  async function lookupRegistration(group: string, signal: AbortSignal): Promise<KindLookup> {
+    const asked: Asked = { verb: 'list', subject: 'discovery', resource: 'apiservices.apiregistration.k8s.io', secret: false };
+    const { items } = listPage(
+      asked,
+      read(await ask(asked, { method: 'GET', path: '/apis/apiregistration.k8s.io/v1/apiservices' }, signal)),
+    );
+    const registered = (items as readonly { readonly spec?: { readonly group?: string } }[]).some(
+      ({ spec }) => (spec?.group ?? '') === group,
+    );
+    return registered ? { type: 'unavailable', message: `${group} is registered, but discovery does not list it yet` } : { type: 'absent' };
   }
 
   async function getObject(kind: KindInfo, ref: ObjectRef, signal: AbortSignal): Promise<LiveObject | undefined> {

@@ -14,8 +14,8 @@ export interface KindInfo {
 /** Answer of discovery for one kind. Absence must be stated by the server: everything else is `unavailable`. */
 export type KindLookup =
   | { readonly type: 'served'; readonly info: KindInfo }
-  /** The group's discovery document was read in full and does not list the kind. */
-  | { readonly type: 'absent' }
+  /** Discovery of the group was read in full and does not list the kind in this version; `elsewhere` is another that has it. */
+  | { readonly type: 'absent'; readonly elsewhere?: KindInfo }
   /** The group could not be read (503, partial discovery, network): no information. */
   | { readonly type: 'unavailable'; readonly message: string };
 

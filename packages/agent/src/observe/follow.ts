@@ -65,9 +65,7 @@ export function followKind(deps: FollowDeps, group: string, kind: string, sink: 
     if (lookup.type === 'served') return lookup.info;
     if (lookup.type === 'unavailable') throw new DroverError('KUBE_UNREACHABLE', kind, lookup.message);
     // Objects do not vanish with one version of their kind.
-    const all = await kube.kinds(inner);
-    if (all === undefined) throw new DroverError('KUBE_UNREACHABLE', kind, 'discovery is not complete');
-    return all.find((info) => info.group === group && info.kind === kind);
+    return lookup.elsewhere;
   }
 
   async function list(info: KindInfo, inner: AbortSignal): Promise<string> {

@@ -345,10 +345,12 @@ test('F21 R15 a kind whose definition was deleted is absent, its objects not mis
   await using observer = observing();
   observer.expect([thing.entry]);
   await observer.whenSynced(AbortSignal.timeout(5_000));
-  await cluster.kube.delete(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.${group}`);
+  const definition = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.${group}`;
+  await cluster.kube.delete(definition);
   const seen = await changedTo(observer, thing.key, ({ kindAbsent }) => kindAbsent === true, 20_000);
   assert.deepEqual([seen.presence, seen.drifted], ['Unknown', false]);
   assert.equal(observer.synced(), true, 'nobody waits for a kind that is gone');
+  await eventually(async () => assert.equal(await cluster.kube.find(definition), undefined), 20_000);
   await installWidgets(group);
   const anew = await applied(widget, widgets);
   observer.applied(thing.key, anew.live, rest);
