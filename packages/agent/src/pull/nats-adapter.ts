@@ -40,6 +40,8 @@ export function createNatsFeed(deps: NatsFeedDeps): NatsFeed {
   const { cluster, log, random } = deps;
   const listeners = new Set<FeedListener>();
   const seed = new TextEncoder().encode(deps.seed);
+  /** Requests in flight: they would wait for their time-out after the connection is gone. */
+  const waiting = new Set<(error: Error) => void>();
   let connection: NatsConnection | undefined;
   let connected = false;
   let failures = 0;
@@ -76,14 +78,14 @@ export function createNatsFeed(deps: NatsFeedDeps): NatsFeed {
       await made.flush().catch((thrown: unknown) => log.warn({ err: thrown }, 'NATS does not answer'));
       up();
       for await (const status of made.status()) {
-        if (status.type === 'disconnect') connected = false;
+        if (status.type === 'disconnect') down();
         else if (status.type === 'reconnect') up();
         else if (status.type === 'error') log.warn({ err: status.error }, 'NATS reports an error');
       }
     } finally {
       signal.removeEventListener('abort', stop);
       connection = undefined;
-      connected = false;
+      down();
       await made.close();
     }
   }
@@ -95,14 +97,24 @@ export function createNatsFeed(deps: NatsFeedDeps): NatsFeed {
     for (const listener of listeners) listener.connected();
   }
 
+  function down(): void {
+    connected = false;
+    for (const reject of waiting) reject(new Error('the connection was lost'));
+    waiting.clear();
+  }
+
   /** An answer's body; undefined for "no message". */
   async function get(stream: string, subject: string, timeout: number): Promise<Uint8Array | undefined> {
     if (connection === undefined || !connected) throw new DroverError('NATS_UNREACHABLE', 'NATS', 'not connected');
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    waiting.add(reject);
     let answer: Msg;
     try {
-      answer = await connection.request(`$JS.API.DIRECT.GET.${stream}.${subject}`, '', { timeout });
+      answer = await Promise.race([connection.request(`$JS.API.DIRECT.GET.${stream}.${subject}`, '', { timeout }), lost]);
     } catch (thrown) {
       throw new DroverError('NATS_UNREACHABLE', subject, Error.isError(thrown) ? thrown.message : String(thrown), { cause: thrown });
+    } finally {
+      waiting.delete(reject);
     }
     const code = answer.headers?.code ?? 0;
     if (code === 404) return undefined;

@@ -18,7 +18,6 @@ export interface NatsBrokerDeps {
 }
 
 const REQUEST_MS = 10_000;
-/** Subjects that one answer of STREAM.INFO lists at most are told by the server itself. */
 const EXPECTED_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
 
 /** Codes of the JetStream API. @see https://github.com/nats-io/nats-server/blob/main/server/errors.json */
@@ -50,6 +49,8 @@ export function createNatsBroker(deps: NatsBrokerDeps): Broker {
   const { log } = deps;
   const listeners = new Set<() => void>();
   const closing = new AbortController();
+  /** Requests in flight: they would wait for their time-out after the connection is gone. */
+  const waiting = new Set<(error: Error) => void>();
   let connection: NatsConnection | undefined;
   let connected = false;
   let connections = 0;
@@ -59,10 +60,16 @@ export function createNatsBroker(deps: NatsBrokerDeps): Broker {
   };
 
   function hear(type: string): void {
-    if (type === 'disconnect') connected = false;
+    if (type === 'disconnect') down();
     else if (type === 'reconnect') up();
     else return;
     change();
+  }
+
+  function down(): void {
+    connected = false;
+    for (const reject of waiting) reject(new Error('the connection was lost'));
+    waiting.clear();
   }
 
   function up(): void {
@@ -104,10 +111,14 @@ export function createNatsBroker(deps: NatsBrokerDeps): Broker {
       options.headers = headers();
       options.headers.set(EXPECTED_SEQUENCE, String(expected));
     }
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    waiting.add(reject);
     try {
-      return await connection.request(subject, body, options);
+      return await Promise.race([connection.request(subject, body, options), lost]);
     } catch (thrown) {
       throw unreachable(subject, thrown);
+    } finally {
+      waiting.delete(reject);
     }
   }
 
@@ -187,7 +198,7 @@ export function createNatsBroker(deps: NatsBrokerDeps): Broker {
     },
     async [Symbol.asyncDispose]() {
       closing.abort();
-      connected = false;
+      down();
       listeners.clear();
       await connecting;
       await connection?.close();

@@ -474,6 +474,12 @@ test('P13 the heads of 1,000 clusters are back in an empty NATS within 3 s, and 
   }, WAIT);
   const took = performance.now() - starting;
   context.diagnostic(`1,000 heads with their blobs refilled in ${Math.round(took)} ms after the start of the hub`);
+  await hub.stop();
+  const again = performance.now();
+  await using next = await startHub(keys, nats.url, temp.path);
+  await publishUnit(keys, next, { ...(await testCluster(5)), sealing }, [configMap('a', 'after the restart')]);
+  await settled(next);
+  context.diagnostic(`a hub that starts with 1,000 heads in NATS has published in ${Math.round(performance.now() - again)} ms`);
 });
 
 test('swept content goes from record, NATS and disk', async () => {
