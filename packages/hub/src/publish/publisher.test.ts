@@ -381,6 +381,26 @@ test('F10 a full JetStream stops publishing with a reason, and it goes on by its
   await settled(hub);
 });
 
+test('F10 a hub that finds no room for its streams waits, and publishes as soon as there is some', async () => {
+  const keys = testKeys();
+  await using nats = await startFleetNats(keys, 8_000_000);
+  await using temp = await tempDir();
+  await using admin = await connectAdmin(keys, nats.url);
+  await admin.api('STREAM.CREATE.FILL', { name: 'FILL', subjects: ['fill'], storage: 'file', max_bytes: 7_000_000 });
+  await using hub = await startHub(keys, nats.url, temp.path, {
+    limits: { headsMaxBytes: 2_000_000, blobsMaxBytes: 100_000, replicas: 1 },
+  });
+  const cluster = await testCluster(1);
+  const { generation } = await publishUnit(keys, hub, cluster, [configMap('a', '1')]);
+  assert.equal(generation, 1);
+  await eventually(() => assert.match(hub.publisher.pending().problem ?? '', /NATS_FULL/), WAIT);
+  await admin.api('STREAM.DELETE.FILL', {});
+  await settled(hub);
+  const noise = Array.from({ length: 500 }, (_, index) => configMap(`o${index}`, digestOf(String(index)).repeat(4)));
+  await publishUnit(keys, hub, cluster, noise);
+  await eventually(() => assert.match(hub.publisher.pending().problem ?? '', /NATS_FULL/), WAIT);
+});
+
 test('F10 NATS away: publishing commits, says what is pending, and follows when NATS is back', async () => {
   const keys = testKeys();
   await using nats = await startFleetNats(keys);
