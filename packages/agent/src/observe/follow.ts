@@ -149,6 +149,8 @@ export function followKind(deps: FollowDeps, group: string, kind: string, sink: 
   }
 
   async function loop(): Promise<void> {
+    // The object that made the kind known is tracked only after this call: it tells the version to ask for.
+    await Promise.resolve();
     while (!signal.aborted) {
       round = new AbortController();
       const inner = AbortSignal.any([signal, round.signal]);
