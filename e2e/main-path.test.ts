@@ -77,9 +77,7 @@ test('drift of a field, a label and a deletion is undone, and the manager named'
     const { items } = await s.fleet.hub.get<{ items: readonly { reason: string; message: string; object: string | null }[] }>(
       '/v1/events?limit=200',
     );
-    const found = items.find(
-      (event) => event.reason === 'DriftCorrected' && event.message.includes('tamperer'),
-    );
+    const found = items.find((event) => event.reason === 'DriftCorrected' && event.message.includes('tamperer'));
     assert.ok(found, items.map((event) => `${event.reason} ${event.message}`).join('\n'));
   }, 5_000);
 });

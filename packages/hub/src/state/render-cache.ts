@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Random } from '@drover/contract';
-import { canonicalJson, derive, sha256Hex } from '@drover/contract';
+import { canonicalJson, derive, keyedDigest, sha256Hex } from '@drover/contract';
 import type { Store } from './store.ts';
 
 /** Shapes of `render/types.ts`, which this folder does not import. */
@@ -33,6 +33,8 @@ export function createRenderCache(deps: {
 }): SqlRenderCache {
   const { store } = deps;
   const key = derive(deps.fleetSecret, 'drover/render-cache/v1', 32);
+  // A result is named by the digest of what it was made from, which may be a Secret: the database must be no oracle.
+  const rowKey = (name: string): string => (name.startsWith('hmac:') ? name : keyedDigest(deps.fleetSecret, name));
   return {
     async closures(lookup) {
       const rows = await store.db
@@ -43,7 +45,8 @@ export function createRenderCache(deps: {
         .execute();
       return rows.map((row) => ({ reads: JSON.parse(row.reads) as CachedRead[], result: row.result }));
     },
-    async put(lookup, reads, result) {
+    async put(lookup, reads, name) {
+      const result = rowKey(name);
       const text = canonicalJson(reads);
       const row = { lookup, closure: sha256Hex(text), reads: text, result, used_at: deps.now() };
       await store.write(async (tx) => {
@@ -73,7 +76,7 @@ export function createRenderCache(deps: {
       });
     },
     async result(name) {
-      const row = await store.db.selectFrom('render_result').select('bytes').where('key', '=', name).executeTakeFirst();
+      const row = await store.db.selectFrom('render_result').select('bytes').where('key', '=', rowKey(name)).executeTakeFirst();
       if (row === undefined) return undefined;
       const bytes = Buffer.from(row.bytes);
       try {
@@ -92,7 +95,7 @@ export function createRenderCache(deps: {
       await store.write(async (tx) => {
         await tx
           .insertInto('render_result')
-          .values({ key: name, bytes: sealed })
+          .values({ key: rowKey(name), bytes: sealed })
           .onConflict((conflict) => conflict.column('key').doUpdateSet({ bytes: sealed }))
           .execute();
       });
