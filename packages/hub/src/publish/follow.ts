@@ -55,6 +55,11 @@ interface HeadRow {
   readonly published: number;
 }
 
+interface NamedHead {
+  readonly row: HeadRow;
+  readonly blobs: readonly BlobName[];
+}
+
 export function createFollower(deps: FollowDeps): Follower {
   const { store, files, broker } = deps;
   const { clock, random, effect, log } = deps.ports;
@@ -174,17 +179,22 @@ export function createFollower(deps: FollowDeps): Follower {
         for (const name of some) offered.delete(name);
         continue;
       }
-      const wanted = new Map<string, readonly BlobName[]>();
-      for (const uid of batch) wanted.set(uid, await blobsOfHead(uid));
-      const missing = await sendBlobs(new Set([...wanted.values()].flat().filter((name) => !there.has(name))), signal);
-      const ready = batch.filter((uid) => (wanted.get(uid) ?? []).every((name) => there.has(name)));
-      for (const uid of batch) if (!ready.includes(uid)) failed.add(uid);
+      // A head is sent as it was read with the names of its blobs, though a newer one be committed meanwhile.
+      const named: NamedHead[] = [];
+      for (const uid of batch) {
+        const found = await namedHead(uid);
+        if (found === undefined) waiting.delete(uid);
+        else named.push(found);
+      }
+      const missing = await sendBlobs(new Set(named.flatMap(({ blobs }) => blobs).filter((name) => !there.has(name))), signal);
+      const ready = named.filter(({ blobs }) => blobs.every((name) => there.has(name)));
+      for (const { row } of named) if (!ready.some((one) => one.row === row)) failed.add(row.cluster);
       const [first] = missing;
       if (first !== undefined)
         lost = new DroverError('BLOB_MISSING', `blob ${first.slice(0, 12)}`, 'its bytes are neither on disk nor in NATS');
       const sent: HeadRow[] = [];
       try {
-        await inFlight(ready, IN_FLIGHT, (uid) => sendHead(uid, sent, signal));
+        await inFlight(ready, IN_FLIGHT, ({ row }) => sendHead(row, sent, signal));
       } finally {
         await markPublished(sent);
       }
@@ -235,13 +245,9 @@ export function createFollower(deps: FollowDeps): Follower {
     units.clear();
   }
 
-  async function sendHead(uid: string, sent: HeadRow[], signal: AbortSignal): Promise<void> {
+  async function sendHead(row: HeadRow, sent: HeadRow[], signal: AbortSignal): Promise<void> {
+    const uid = row.cluster;
     for (;;) {
-      const row = await rowOf(uid);
-      if (row === undefined) {
-        waiting.delete(uid);
-        return;
-      }
       const sequence = await effect('head-put', () => broker.putHead(uid, row.envelope, sequences.get(uid) ?? 0, signal));
       if (sequence !== undefined) {
         lastSequence = Math.max(lastSequence, sequence);
@@ -315,14 +321,20 @@ export function createFollower(deps: FollowDeps): Follower {
       .executeTakeFirst();
   }
 
-  async function blobsOfHead(uid: string): Promise<readonly BlobName[]> {
-    const row = await store.db.selectFrom('head').select(['manifest', 'sealed']).where('cluster', '=', uid).executeTakeFirst();
-    if (row === undefined) return [];
-    const names: BlobName[] = row.sealed === null ? [] : [sha256Hex(row.sealed)];
-    for (const unit of (JSON.parse(row.manifest) as BundleManifest).units) {
-      names.push(...unit.manifest.map(({ name }) => name), ...(await blobsOfUnit(unit.digest)));
+  /** The current head of a cluster with the names of all blobs that have to be there before it. */
+  async function namedHead(uid: string): Promise<NamedHead | undefined> {
+    const found = await store.db
+      .selectFrom('head')
+      .select(['cluster', 'epoch', 'generation', 'envelope', 'published', 'manifest', 'sealed'])
+      .where('cluster', '=', uid)
+      .executeTakeFirst();
+    if (found === undefined) return undefined;
+    const { manifest, sealed, ...row } = found;
+    const blobs: BlobName[] = sealed === null ? [] : [sha256Hex(sealed)];
+    for (const unit of (JSON.parse(manifest) as BundleManifest).units) {
+      blobs.push(...unit.manifest.map(({ name }) => name), ...(await blobsOfUnit(unit.digest)));
     }
-    return names;
+    return { row, blobs };
   }
 
   async function blobsOfUnit(digest: Digest): Promise<readonly BlobName[]> {

@@ -141,6 +141,53 @@ test('B19 a sealed manifest above 64 KiB travels as a blob, above 512 KiB it is 
   assert.equal((await hub.publisher.current(cluster.uid))?.head.generation, 2);
 });
 
+test('a head that is committed while the one before it is sent waits for its own blobs', async () => {
+  const keys = testKeys();
+  await using nats = await startFleetNats(keys);
+  await using temp = await tempDir();
+  await using see = await connectAdmin(keys, nats.url);
+  const cluster = await testCluster(1);
+  const recipient = { uid: cluster.uid, sealingKey: cluster.sealing.publicKey };
+  const left = Array.from({ length: 3000 }, (_, index) => ({ name: `drover/${digestOf(String(index))}`, objects: 'Orphan' as const }));
+  const meanwhile: { publish?: (() => Promise<boolean>) | undefined } = {};
+  const bare: string[] = [];
+  const effect = async <T>(point: string, run: () => Promise<T>): Promise<T> => {
+    if (point === 'blob-put') {
+      const { publish } = meanwhile;
+      meanwhile.publish = undefined;
+      if ((await publish?.()) === false) meanwhile.publish = publish;
+    }
+    const result = await run();
+    if (point === 'head-put') {
+      const found = (await see.api(`STREAM.MSG.GET.${HEADS_STREAM}`, { last_by_subj: `drover.head.${cluster.uid}` })) as {
+        message: { data: string };
+      };
+      const opened = openEnvelope(
+        Buffer.from(found.message.data, 'base64'),
+        keys.headKeys.map((key) => rawPublicKey(key)),
+      );
+      const sealed = parseHead(opened.payload).sealed.slice(7);
+      if (opened.attachment.length === 0) {
+        await see.api(`STREAM.MSG.GET.${BLOBS_STREAM}`, { last_by_subj: `drover.blob.${sealed}` }).catch(() => bare.push(sealed));
+      }
+    }
+    return result;
+  };
+  await using hub = await startHub(keys, nats.url, temp.path, { ports: { effect } });
+  await settled(hub);
+  meanwhile.publish = async () => {
+    const current = await hub.publisher.current(cluster.uid);
+    if (current === undefined) return false;
+    await hub.publisher.publish(recipient, { ...current.manifest, left: left.slice(1) }, signal);
+    return true;
+  };
+  const { manifest } = await publishUnit(keys, hub, cluster, [configMap('a', '1')]);
+  await hub.publisher.publish(recipient, { ...manifest, left }, signal);
+  await settled(hub);
+  assert.deepEqual(bare, []);
+  assert.equal(meanwhile.publish, undefined);
+});
+
 test('a unit is stored once, and a change of one object stores one object and one manifest', async () => {
   const keys = testKeys();
   await using temp = await tempDir();
