@@ -176,6 +176,20 @@ test('a hub that does not answer the hello, or does not acknowledge, is given up
   assert.equal(agent.streams[1]?.closed, true);
 });
 
+test('F33 a hub whose protocol is too old is told nothing', async () => {
+  await using agent = setup();
+  agent.reporter.publish(EMPTY);
+  await agent.pass(0);
+  await agent.hear({ type: 'welcome', protocol: 0, accepted: true });
+  agent.reporter.publish(head(2));
+  await agent.pass(100);
+  assert.equal(agent.streams[0]?.closed, true);
+  assert.deepEqual(
+    agent.streams[0]?.sent.map(({ message }) => message.type),
+    ['hello'],
+  );
+});
+
 test('no more than four messages wait for their acknowledgement', async () => {
   await using agent = setup();
   agent.reporter.publish(EMPTY);

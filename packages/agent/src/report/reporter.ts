@@ -1,5 +1,5 @@
 import type { AgentMessage, Clock, Facts, HubMessage, Logger, Random, UnitName } from '@drover/contract';
-import { backoffMs, createBell, DroverError, HEARTBEAT_MS, STREAM_PROTOCOL } from '@drover/contract';
+import { backoffMs, createBell, DroverError, HEARTBEAT_MS, OLDEST_STREAM_PROTOCOL, STREAM_PROTOCOL } from '@drover/contract';
 import { createOutbox } from './outbox.ts';
 import type { Reporter } from './types.ts';
 
@@ -69,6 +69,15 @@ export function createReporter(deps: ReporterDeps): RunningReporter {
 
     function received(message: HubMessage): void {
       if (message.type === 'welcome') {
+        if (message.protocol < OLDEST_STREAM_PROTOCOL) {
+          end = new DroverError(
+            'MESSAGE_REFUSED',
+            'report stream',
+            `the hub speaks protocol ${message.protocol}, at least ${OLDEST_STREAM_PROTOCOL} is needed`,
+          );
+          bell.ring();
+          return;
+        }
         welcomed = true;
         clonedAt = -Infinity;
         onWelcome();
