@@ -9,7 +9,11 @@ export interface FleetKeys {
   /** Ed25519 keys that sign heads; the first is current, all are trusted. */
   readonly headKeys: readonly KeyObject[];
   /** Certificate authority of both listeners and of the agents' certificates. */
-  readonly ca: { readonly certificatePem: string; readonly privateKey: KeyObject; /** sha256 of the SPKI, hex: ends every join token. */ readonly keyDigest: string };
+  readonly ca: {
+    readonly certificatePem: string;
+    readonly privateKey: KeyObject;
+    /** sha256 of the SPKI, hex: ends every join token. */ readonly keyDigest: string;
+  };
   /** NATS operator mode. Seeds are secrets. */
   readonly nats: {
     readonly operatorJwt: string;
