@@ -293,8 +293,8 @@ test('F9 a stream that is deleted, purged or made anew by hand is rebuilt withou
   await ops.api(`STREAM.PURGE.${HEADS_STREAM}`, {});
   await ops.api(`STREAM.PURGE.${BLOBS_STREAM}`, {});
   await whole();
-  await ops.api(`STREAM.DELETE.${HEADS_STREAM}`, {});
-  await ops.api(`STREAM.CREATE.${HEADS_STREAM}`, { name: HEADS_STREAM, subjects: ['drover.head.*'], storage: 'file' });
+  const { config } = (await see.api(`STREAM.INFO.${HEADS_STREAM}`, {})) as { config?: object };
+  await ops.api(`STREAM.UPDATE.${HEADS_STREAM}`, { ...config, discard: 'old', allow_direct: false, republish: undefined });
   await whole();
   await settled(hub);
 });
