@@ -73,10 +73,7 @@ test('a suspended unit is hands off: told to the cluster, shown in its row, kept
     },
   ]);
   const [event] = (await api.get<List<EventRow>>('/v1/events?reason=Suspended')).items;
-  assert.deepEqual(
-    [event?.unit, event?.actor, event?.message],
-    ['shop@prod-eu', 'local', 'unit drover/shop@prod-eu is suspended: INC-812'],
-  );
+  assert.deepEqual([event?.unit, event?.actor, event?.message], ['shop@prod-eu', 'local', 'shop@prod-eu is suspended: INC-812']);
 });
 
 test('without wait it is taken on at once, and what it waits for is listed', async () => {
@@ -121,17 +118,18 @@ test('resume lifts the suspension by API alone and says what still suspends', as
   await api.post('/v1/units/drover/shop/prod-eu/suspend');
   const { status, view } = await api.post('/v1/units/drover/shop/prod-eu/resume');
   assert.equal(status, 200);
-  assert.equal(view.message, 'unit drover/shop@prod-eu is still suspended');
+  assert.equal(view.message, 'shop@prod-eu is still suspended');
   assert.deepEqual(
     view.suspensions.map(({ target, by, origin }) => ({ target, by, origin })),
     [{ target: 'cluster/prod-eu', by: 'drover/clusters.yaml', origin: 'File' }],
   );
 });
 
-test('resume of what is not suspended is refused', async () => {
+test('resume of what is not suspended is harmless, and says so', async () => {
   await using api = await open();
   const { status, view } = await api.post('/v1/deliveries/drover/shop/resume');
-  assert.deepEqual([status, view.code], [409, 'CONFLICT']);
+  assert.deepEqual([status, view.message], [200, 'Delivery shop was not suspended']);
+  assert.equal((await api.get<List<EventRow>>('/v1/events?reason=Resumed')).total, 0);
 });
 
 test('a suspension ends when its time is up, and the bundles are composed again', async () => {

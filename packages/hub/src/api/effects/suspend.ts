@@ -1,8 +1,9 @@
-import { DroverError, unitName } from '@drover/contract';
+import { showUnit, unitName } from '@drover/contract';
 import type { Delivery } from '#config/types.ts';
 import type { Db, NewEvent, Store } from '#state/store.ts';
 import { requireCluster } from '../queries/clusters.ts';
 import { requireDelivery } from '../queries/deliveries.ts';
+import { inNamespace } from '../queries/needs.ts';
 import type { Reader } from '../queries/reader.ts';
 import { requireSource } from '../queries/sources.ts';
 import type { Suspensions, Target } from '../queries/suspensions.ts';
@@ -46,12 +47,15 @@ export async function suspend(
 }
 
 /**
- * Lifts a suspension by API, and that alone.
+ * Lifts a suspension by API, and that alone. Where there is none it is harmless.
  *
- * @returns what still suspends the target
- * @throws DroverError NOT_FOUND, CLUSTER_UNKNOWN; CONFLICT when nothing suspends it
+ * @throws DroverError NOT_FOUND, CLUSTER_UNKNOWN
  */
-export async function resume(deps: Deps, target: Target, by: string): Promise<readonly SuspensionRow[]> {
+export async function resume(
+  deps: Deps,
+  target: Target,
+  by: string,
+): Promise<{ readonly lifted: boolean; readonly still: readonly SuspensionRow[] }> {
   await requireTarget(deps, target);
   const lifted = await deps.store.write(async (tx) => {
     const { numDeletedRows } = await tx.deleteFrom('suspension').where('target', '=', targetKey(target)).executeTakeFirst();
@@ -65,9 +69,7 @@ export async function resume(deps: Deps, target: Target, by: string): Promise<re
       });
     return numDeletedRows > 0n;
   });
-  const still = await suspensionsOf(deps, target, await readSuspensions(deps));
-  if (!lifted && still.length === 0) throw new DroverError('CONFLICT', showTarget(target), 'it is not suspended');
-  return still;
+  return { lifted, still: await suspensionsOf(deps, target, await readSuspensions(deps)) };
 }
 
 /** Everything that suspends a target now. */
@@ -97,16 +99,17 @@ async function requireTarget(reader: Reader, target: Target): Promise<void> {
   else await requireSource(reader, target);
 }
 
+/** As people write it: `shop@prod-eu`, `Delivery shop`, `cluster prod-eu`, `GitRepository fleet`. */
 export function showTarget(target: Target): string {
   switch (target.type) {
     case 'unit':
-      return `unit ${unitName(target.namespace, target.delivery)}@${target.cluster}`;
+      return showUnit(unitName(target.namespace, target.delivery), target.cluster);
     case 'delivery':
-      return `Delivery ${unitName(target.namespace, target.delivery)}`;
+      return `Delivery ${inNamespace(target.namespace, target.delivery)}`;
     case 'cluster':
       return `cluster ${target.cluster}`;
     case 'source':
-      return `${target.kind} ${target.namespace}/${target.name}`;
+      return `${target.kind} ${inNamespace(target.namespace, target.name)}`;
   }
 }
 

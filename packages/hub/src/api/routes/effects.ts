@@ -136,18 +136,24 @@ async function answer(
   reply: FastifyReply,
   run: Promise<unknown>,
   pending: () => Promise<readonly Waiting[]>,
-  message: string,
+  message: string | ((done: boolean) => string),
   suspensions: readonly SuspensionRow[] = [],
 ): Promise<EffectView> {
   const { done, waitingFor } = await awaitEffect(context, run, pending, waitOf(request), gone(reply, context.closing));
   reply.code(done ? 200 : 202);
-  return { done, waitingFor: [...waitingFor], message, suspensions: [...suspensions] };
+  return {
+    done,
+    waitingFor: [...waitingFor],
+    message: typeof message === 'string' ? message : message(done),
+    suspensions: [...suspensions],
+  };
 }
 
 async function answerReconcile(context: RouteContext, target: Target, request: FastifyRequest, reply: FastifyReply): Promise<EffectView> {
   const { run } = await reconcile(context, target);
   const pending = async (): Promise<readonly Waiting[]> => unsettled(context, await unitsOf(context, target));
-  return answer(context, request, reply, run, pending, `${showTarget(target)} is reconciled`);
+  const message = (done: boolean): string => `${showTarget(target)} ${done ? 'is reconciled' : 'is being reconciled'}`;
+  return answer(context, request, reply, run, pending, message);
 }
 
 async function answerSuspend(context: RouteContext, target: Target, request: FastifyRequest, reply: FastifyReply): Promise<EffectView> {
@@ -160,12 +166,13 @@ async function answerSuspend(context: RouteContext, target: Target, request: Fas
 }
 
 async function answerResume(context: RouteContext, target: Target, request: FastifyRequest, reply: FastifyReply): Promise<EffectView> {
-  const still = await resume(context, target, actorOf(request));
+  const { lifted, still } = await resume(context, target, actorOf(request));
   const run = context.actions.recompose(await uidsOf(context.db, target));
   const pending = async (): Promise<readonly Waiting[]> => {
     const suspensions = await readSuspensions(context);
     return untold(await unitsOf(context, target), (report, row) => !report.suspended || unitRow(context, row, suspensions).suspended);
   };
-  const message = still.length === 0 ? `${showTarget(target)} is resumed` : `${showTarget(target)} is still suspended`;
+  const word = still.length > 0 ? 'is still suspended' : lifted ? 'is resumed' : 'was not suspended';
+  const message = `${showTarget(target)} ${word}`;
   return answer(context, request, reply, run, pending, message, still);
 }
