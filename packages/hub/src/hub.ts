@@ -41,8 +41,8 @@ export interface HubDeps {
   readonly webhookKey: (source: GitRepository) => Promise<Uint8Array | undefined>;
   /** Objects of a stored unit, as canonical JSON. */
   readonly readUnit: (digest: string) => Promise<readonly string[] | undefined>;
-  /** Cuts NATS access of a cluster that was rejected or has a new key. */
-  readonly revokeNats: (uid: string) => Promise<void>;
+  /** Cuts a NATS user off: its cluster was rejected, or has a new key. */
+  readonly revokeNats: (user: string) => Promise<void>;
 }
 
 export interface Hub extends AsyncDisposable {
@@ -51,8 +51,10 @@ export interface Hub extends AsyncDisposable {
   /** Commits what agents said; resolves after the commit. */
   onBatch(batches: readonly AgentBatch[]): Promise<void>;
   onOnline(uid: string, online: boolean): Promise<void>;
-  /** A cluster has joined, or joined again. */
-  onJoined(uid: string): void;
+  /** A cluster has joined, or joined again; with a new key the old one's stream and NATS user end. */
+  onJoined(joined: { readonly uid: string; readonly replaced?: { readonly natsUser: string | undefined } }): void;
+  /** Two live agents present one identity. */
+  onCloned(uid: string): Promise<void>;
   /** The configuration on disk may have changed. */
   readConfiguration(): void;
   /** True once a configuration was read, or restored, and evaluated. */
@@ -166,6 +168,7 @@ export function createHub(deps: HubDeps): Hub {
       await inbox.settled();
     },
     async hintSource(source) {
+      void follower.fetchNow(source);
       await store.write(async (tx) => {
         await tx
           .updateTable('source')
@@ -174,7 +177,6 @@ export function createHub(deps: HubDeps): Hub {
           .where('name', '=', source.name)
           .execute();
       });
-      void follower.fetchNow(source);
     },
     async webhookKey(source) {
       const spec = sourceOf(source);
@@ -200,7 +202,8 @@ export function createHub(deps: HubDeps): Hub {
     },
     async disconnect(uid) {
       deps.collector().disconnect(uid);
-      await deps.revokeNats(uid);
+      const row = await store.db.selectFrom('cluster').select('nats_user').where('uid', '=', uid).executeTakeFirst();
+      if (row?.nats_user !== undefined && row.nats_user !== null) await deps.revokeNats(row.nats_user);
     },
     async manifest({ namespace, delivery, uid }) {
       const row = await store.db
@@ -250,11 +253,29 @@ export function createHub(deps: HubDeps): Hub {
           .execute();
       });
     },
-    onJoined: (uid) =>
+    onJoined({ uid, replaced }) {
       inbox.add((work) => {
         work.targets = true;
         work.clusters.add(uid);
-      }),
+      });
+      if (replaced === undefined) return;
+      deps.collector().disconnect(uid);
+      if (replaced.natsUser === undefined) return;
+      deps.revokeNats(replaced.natsUser).catch((thrown: unknown) => {
+        ports.log.error({ err: DroverError.from(thrown, uid), cluster: uid }, 'the old NATS user could not be revoked yet');
+      });
+    },
+    async onCloned(uid) {
+      const cluster = await store.db.selectFrom('cluster').select('name').where('uid', '=', uid).executeTakeFirst();
+      await store.write((tx) =>
+        store.event(tx, {
+          severity: 'Error',
+          reason: 'CLUSTER_CLONED',
+          cluster: cluster?.name ?? uid,
+          message: 'two live agents present the identity of this cluster; neither deletes anything until one of them is stopped',
+        }),
+      );
+    },
     readConfiguration: () => inbox.add((work) => (work.configuration = true)),
     ready: () => ready,
     async [Symbol.asyncDispose]() {

@@ -207,10 +207,8 @@ async function serve(
       webhookKey: async (source) =>
         source.secretRef === undefined ? undefined : (await secrets.read(source.namespace, source.secretRef))?.get('webhook'),
       readUnit: (digest) => readUnit(store.db, blobs, digest),
-      revokeNats: async (uid) => {
-        const row = await store.db.selectFrom('cluster').select('nats_user').where('uid', '=', uid).executeTakeFirst();
-        if (row?.nats_user === undefined || row.nats_user === null) return;
-        const all = [...(await revocations()), { user: row.nats_user, at: now() }];
+      revokeNats: async (user) => {
+        const all = [...(await revocations()), { user, at: now() }];
         await store.write((tx) => writeMeta(tx, 'nats-revocations', JSON.stringify(all)));
         await pushAccountClaim(
           { address, user: () => systemUser(keys.nats, now()), random, log },
@@ -233,7 +231,7 @@ async function serve(
     random,
     log,
     addresses: () => ({ natsUrls, fleetAddress: addresses().fleet }),
-    onJoined: (joined) => hub.onJoined(joined.uid),
+    onJoined: (joined) => hub.onJoined(joined),
   });
   running.collector = stack.use(
     await startCollector({
@@ -248,6 +246,7 @@ async function serve(
       onBatch: (batches) => hub.onBatch(batches),
       onOnline: (uid) => void hub.onOnline(uid, true),
       onOffline: (uid) => void hub.onOnline(uid, false),
+      onCloned: (uid) => void hub.onCloned(uid),
     }),
   );
   const api = stack.use(

@@ -141,7 +141,7 @@ export function parseHubOptions(argv: readonly string[], env: Readonly<Record<st
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 /** What `--print-config` shows. */

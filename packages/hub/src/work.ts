@@ -103,7 +103,10 @@ export function mergeWork(into: Work, from: Work): void {
 /** Notes that a source moved; changes of several commits add up. */
 export function addSourceChange(work: Work, key: string, change: SourceChange): void {
   const before = work.sources.get(key);
-  work.sources.set(key, before === undefined ? change : { tree: change.tree, changedPaths: joined(before.changedPaths, change.changedPaths) });
+  work.sources.set(
+    key,
+    before === undefined ? change : { tree: change.tree, changedPaths: joined(before.changedPaths, change.changedPaths) },
+  );
 }
 
 function joined(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {

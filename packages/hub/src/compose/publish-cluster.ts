@@ -188,19 +188,17 @@ function afterCompose(row: UnitTable, outcome: UnitOutcome, now: number): UnitTa
   const held = JSON.stringify(outcome.held.map((entry) => storedHeld(entry, before, now)));
   const leaves = row.presence === 'Delete' || row.presence === 'Orphan';
   const digest = outcome.digest ?? null;
-  if (held === row.held && (leaves || digest === row.published)) return undefined;
+  const released = !leaves && digest === row.wanted;
+  // A newer release may want what is there already: then it is published, and applied, without a change.
+  const named = released && row.published_release !== row.wanted_release;
+  if (held === row.held && !named && (leaves || digest === row.published)) return undefined;
   if (leaves) return { ...row, held };
-  const released = digest === row.wanted;
   return {
     ...row,
     held,
     published: digest,
-    ...(digest === row.published
-      ? {}
-      : {
-          published_release: released ? row.wanted_release : row.published_release,
-          published_revision: released ? row.wanted_revision : row.published_revision,
-        }),
+    ...(released ? { published_release: row.wanted_release, published_revision: row.wanted_revision } : {}),
+    ...(released && row.applied === digest ? { applied_release: row.wanted_release, applied_revision: row.wanted_revision } : {}),
   };
 }
 

@@ -113,7 +113,14 @@ export async function restoreConfiguration(store: Store): Promise<Configuration 
   if (text === undefined) return undefined;
   const kept = JSON.parse(text) as Pick<Configuration, 'sources' | 'clusters' | 'from'>;
   const rows = await store.db.selectFrom('delivery').select('spec').where('removed_at', 'is', null).execute();
-  return { ...kept, deliveries: rows.map((row) => JSON.parse(row.spec) as Delivery), problems: [], refused: [], unreadable: [], warnings: [] };
+  return {
+    ...kept,
+    deliveries: rows.map((row) => JSON.parse(row.spec) as Delivery),
+    problems: [],
+    refused: [],
+    unreadable: [],
+    warnings: [],
+  };
 }
 
 function unplacedSpec(spec: string): string {
