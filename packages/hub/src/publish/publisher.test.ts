@@ -508,7 +508,7 @@ test('F8 content whose blobs are lost on both sides is stored again by the next 
   await settled(hub);
 });
 
-test('P13 the heads of 1,000 clusters are back in an empty NATS within 3 s, and a store of 1,000 objects is fast', async (context) => {
+test('P13 the heads of 1,000 clusters come back into an empty NATS; how long that takes is printed', async (context) => {
   const keys = testKeys();
   await using nats = await startFleetNats(keys);
   await using temp = await tempDir();
