@@ -8,7 +8,7 @@ export const FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type Format = (typeof FORMATS)[number];
 
 const DEFAULT_WIDTH = 100;
-const MIN_WIDTH = 60;
+const MIN_WIDTH = 80;
 
 /** How wide a text may be: as the terminal, else 100 columns. */
 export function viewOptions(context: Pick<Context, 'columns' | 'paint'>, format: Format): ViewOptions {

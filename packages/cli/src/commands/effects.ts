@@ -117,8 +117,8 @@ async function post(
   const path = `${target.path}/${verb}${waitMs > 0 ? `?wait=${waitMs}ms` : ''}`;
   const { value } = await connect(context, flags).post<EffectView>(path, body, context.signal, waitMs);
   const options = viewOptions(context, flags.output);
-  return {
-    done: value.done,
-    text: showOne(value, flags.output, { name: (view) => view.message, text: (view) => effectView(view, options) }),
-  };
+  // Units are shown as they are, below.
+  const shown = verb === 'reconcile' && flags.wait && target.units !== undefined ? { ...value, waitingFor: [] } : value;
+  const text = showOne(value, flags.output, { name: (view) => view.message, text: () => effectView(shown, options) });
+  return { done: value.done, text };
 }

@@ -26,7 +26,7 @@ export interface TableOptions {
 
 const GAP = 2;
 /** A column that gives way keeps so much. */
-const MIN_FLEXIBLE = 10;
+const MIN_FLEXIBLE = 8;
 
 /** A table without lines: titles, then rows, each at most `width` columns. */
 export function table<T>(columns: readonly Column<T>[], rows: readonly T[], options: TableOptions): string {
