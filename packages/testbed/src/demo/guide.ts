@@ -29,7 +29,7 @@ export const THINGS: readonly Thing[] = [
     title: 'Tamper with a cluster; then suspend, and tamper again',
     steps: [
       { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=9' },
-      { type: 'drover get events', expect: ['... DriftCorrected ... /spec/replicas ...'] },
+      { type: 'drover get events', expect: ['... DriftCorrected ... fleet@prod-us ... Deployment default/my-webapp: /spec/replicas'] },
       { type: 'kubectl --context prod-us get deployment my-webapp', expect: ['my-webapp   2/2 ...'] },
       { type: 'drover suspend fleet@prod-us -m "an experiment"' },
       { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=4' },
@@ -44,7 +44,12 @@ export const THINGS: readonly Thing[] = [
       push('a typo'),
       {
         type: 'drover explain fleet@prod-eu',
-        expect: ['... clusters/prod-eu/kustomization.yaml:4:3 ...', '... did you mean "../../base"? ...'],
+        expect: [
+          'error[RENDER_RESOURCE_MISSING]: ../../bse does not exist at this commit: ...',
+          '... did you mean ../../base?',
+          '--> clusters/prod-eu/kustomization.yaml:4:3 ...',
+          '4 | - ../../bse',
+        ],
       },
     ],
     undo: [REVERT],
@@ -54,7 +59,7 @@ export const THINGS: readonly Thing[] = [
     steps: [
       { type: `printf 'resources: []\\n' > "$DROVER_REPO/base/kustomization.yaml"` },
       push('oops'),
-      { type: 'drover get units', expect: ['fleet@canary-eu ... Waiting ... 2 of 3 objects would be deleted ...'] },
+      { type: 'drover get units', expect: ['fleet@prod-us ... Waiting ... 2 of 3 objects would be deleted ...'] },
     ],
     undo: [REVERT],
   },
@@ -62,7 +67,7 @@ export const THINGS: readonly Thing[] = [
     title: 'Unplug hub and NATS, and delete the Service',
     steps: [
       { type: 'touch "$DROVER_DEMO/unplugged"' },
-      { type: 'drover status', expect: ['... HUB_UNREACHABLE ...'] },
+      { type: 'drover status', expect: ['[HUB_UNREACHABLE] ...: nothing listens there'] },
       { type: 'kubectl --context prod-eu delete service my-webapp-svc' },
       { type: 'kubectl --context prod-eu get service my-webapp-svc', expect: ['my-webapp-svc   ClusterIP ...'] },
     ],
