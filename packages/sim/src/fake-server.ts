@@ -70,6 +70,26 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
   function record(before: LiveObject | undefined, after: LiveObject | undefined): void {
     history.push({ version: revision, before, after });
     for (const listener of listeners) listener();
+    if (after === undefined) finishDeletions();
+  }
+
+  /** Objects that go with this one: of a namespace, or of a definition. */
+  function contentsOf(owner: LiveObject): readonly LiveObject[] {
+    if (owner.kind === 'Namespace') return [...objects.values()].filter((object) => object.metadata.namespace === owner.metadata.name);
+    if (owner.kind !== 'CustomResourceDefinition') return [];
+    return [...objects.values()].filter((object) => defines(owner, object));
+  }
+
+  /** Namespaces and definitions that were deleted go when nothing is in them any more. */
+  function finishDeletions(): void {
+    for (const owner of [...objects.values()]) {
+      if (owner.metadata.deletionTimestamp === undefined || contentsOf(owner).length > 0 || (owner.metadata.finalizers ?? []).length > 0)
+        continue;
+      revision++;
+      objects.delete(keyOf(refOf(owner)));
+      record(owner, undefined);
+      return;
+    }
   }
 
   function kinds(): readonly KindInfo[] {
@@ -102,6 +122,10 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
 
   function admitCreate(object: KubeObject, key: ObjectKey): void {
     const { namespace } = object.metadata;
+    const definition = [...objects.values()].find((owner) => owner.kind === 'CustomResourceDefinition' && defines(owner, object));
+    if (definition?.metadata.deletionTimestamp !== undefined) {
+      throw new DroverError('KUBE_REJECTED', key, 'create not allowed while custom resource definition is terminating');
+    }
     if (namespace === undefined) return;
     const home = objects.get(`/Namespace//${namespace}`);
     if (home === undefined) throw new DroverError('KUBE_NAMESPACE_MISSING', key, `namespace ${namespace} does not exist`);
@@ -162,7 +186,11 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
       return before;
     if (dryRun) return body(before?.metadata.resourceVersion ?? '');
     const after = body(String(++revision));
-    if (after.metadata.deletionTimestamp !== undefined && (after.metadata.finalizers ?? []).length === 0) {
+    if (
+      after.metadata.deletionTimestamp !== undefined &&
+      (after.metadata.finalizers ?? []).length === 0 &&
+      contentsOf(after).length === 0
+    ) {
       objects.delete(key);
       record(before, undefined);
       return after;
@@ -278,14 +306,8 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
     if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
       throw new DroverError('KUBE_CONFLICT', key, 'precondition failed: resourceVersion');
     }
-    if (before.kind === 'Namespace')
-      for (const inside of [...objects.values()]) if (inside.metadata.namespace === before.metadata.name) remove(keyOf(refOf(inside)));
-    if (before.kind === 'CustomResourceDefinition') {
-      const { group, names } = before['spec'] as { group: string; names: { kind: string } };
-      for (const instance of [...objects.values()])
-        if (instance.kind === names.kind && groupOf(instance.apiVersion) === group) remove(keyOf(refOf(instance)));
-    }
-    const waits = before.kind === 'Namespace' && [...objects.values()].some((inside) => inside.metadata.namespace === before.metadata.name);
+    for (const inside of contentsOf(before)) remove(keyOf(refOf(inside)));
+    const waits = contentsOf(before).length > 0;
     if ((before.metadata.finalizers ?? []).length > 0 || waits) {
       if (before.metadata.deletionTimestamp === undefined) {
         const draft = structuredClone(before) as unknown as Draft;
@@ -345,6 +367,11 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
     },
     onChange: (listener) => void listeners.push(listener),
   };
+}
+
+function defines(definition: LiveObject, object: KubeObject): boolean {
+  const { group, names } = definition['spec'] as { group: string; names: { kind: string } };
+  return object.kind === names.kind && groupOf(object.apiVersion) === group;
 }
 
 /** `name` or `name=value`. */

@@ -56,7 +56,7 @@ function walk(value: unknown, fields: FieldSet, path: string, paths: string[], l
 
 /** Adds every leaf below that has a value. */
 function note(value: unknown, path: string, paths: string[], limit: number): void {
-  if (paths.length >= limit || value === null || value === undefined) return;
+  if (paths.length >= limit || value === null || value === undefined || UNTRACKED.has(path)) return;
   if (typeof value !== 'object') {
     paths.push(path);
     return;

@@ -158,8 +158,7 @@ export function createLease(deps: {
   const heldNow = (): boolean => clock.monotonic() < safeUntil;
 
   function check(): void {
-    if (!heldNow())
-      throw new DroverError('LEASE_LOST', 'Lease drover-agent', 'it may have run out; nothing more is written');
+    if (!heldNow()) throw new DroverError('LEASE_LOST', 'Lease drover-agent', 'it may have run out; nothing more is written');
   }
 
   return { acquire, keep, release, check, held: heldNow, transitions };

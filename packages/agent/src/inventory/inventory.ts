@@ -127,7 +127,7 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
       intents = [];
     }
     // What the last bundle changed and could not be written down is not forgotten over the next one.
-    if (written === 0) dirty.add(0);
+    if (written === 0 && secrets.held(shardName(0)) === undefined) dirty.add(0);
     if (dirty.size > 0) await writeShards('intent-write', signal);
     await sendState({ record: next, sequence: ++sequence, shards: count, intents, recent: pack }, signal);
   }

@@ -67,14 +67,9 @@ export function createPruner(deps: PrunerDeps): Pruner {
    */
   async function findKind(entry: Entry, signal: AbortSignal): Promise<KindInfo | undefined> {
     const ref = parseKey(entry.key);
-    const lookup = await kube.lookup(entry.apiVersion, ref.kind, signal, false);
-    if (lookup.type === 'served') return lookup.info;
-    const kinds = lookup.type === 'unavailable' ? undefined : await kube.kinds(signal);
-    if (kinds === undefined) {
-      const why = lookup.type === 'unavailable' ? lookup.message : 'not all groups can be read';
-      throw new DroverError('KUBE_UNREACHABLE', showRef(ref), `discovery: ${why}`);
-    }
-    return kinds.find((info) => info.group === ref.group && info.kind === ref.kind);
+    const lookup = await kube.lookup(entry.apiVersion, ref.kind, signal);
+    if (lookup.type === 'unavailable') throw new DroverError('KUBE_UNREACHABLE', showRef(ref), `discovery: ${lookup.message}`);
+    return lookup.type === 'served' ? lookup.info : lookup.elsewhere;
   }
 
   async function readAll(kind: KindInfo, entries: readonly Entry[], signal: AbortSignal): Promise<ReadonlyMap<string, LiveObject>> {

@@ -35,7 +35,8 @@ export interface TestAgent {
 
 export interface TestBed {
   readonly kube: KubeClient;
-  start(options?: { readonly intercept?: (sent: Sent) => Promise<void> }): Promise<TestAgent>;
+  /** @param options.offline nothing is delivered: hub and NATS are gone */
+  start(options?: { readonly intercept?: (sent: Sent) => Promise<void>; readonly offline?: boolean }): Promise<TestAgent>;
   publish(units: readonly ScriptedUnit[], left?: readonly LeftUnit[]): number;
   readonly disk: Map<string, Uint8Array>;
 }
@@ -72,7 +73,7 @@ export function createBed(cluster: Cluster): TestBed {
       const events: AgentEvent[] = [];
       const agent = createAgent({
         ports: { ...ports, kube, cache: store },
-        source: source.restarted(),
+        source: options.offline === true ? createScriptedSource() : source.restarted(),
         createObserver: () => createObserver({ kube, ports }),
         reporter: { publish: (snapshot) => void (last = snapshot), event: (event) => void events.push(event) },
         cluster: CLUSTER,
