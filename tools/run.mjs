@@ -23,7 +23,7 @@ const bin = (name, ...args) => ({ command: join(root, 'node_modules/.bin', name)
 
 const CHECKS = [bin('tsc', '-p', '.'), bin('oxlint', '--type-aware', '--deny-warnings'), bin('oxfmt', '--check')];
 const unit = (args) => node('--test', '--test-concurrency=2', ...selection(args, 'packages/*/src/**/*.test.ts'));
-const e2e = (args) => node('--test', '--test-concurrency=1', ...selection(args, 'e2e/*.test.ts'));
+const e2e = (args) => node('--test', '--test-isolation=none', ...selection(args, 'e2e/*.test.ts'));
 const simulate = (...args) => node('packages/sim/src/main.ts', ...args);
 
 /** Options go to the test runner; files replace the default pattern. */
