@@ -223,7 +223,7 @@ export function createAgent(deps: AgentDeps): Agent {
 const SYNC_MS = 5_000;
 const UNTAKEN_MS = 2_000;
 /** After these what is in memory is not to be relied on. */
-const ENDS_TERM: ReadonlySet<string> = new Set(['LEASE_LOST', 'KUBE_CONFLICT']);
+const ENDS_TERM: ReadonlySet<string> = new Set(['LEASE_LOST', 'KUBE_CONFLICT', 'KUBE_OUTCOME_UNKNOWN']);
 
 async function settle(...either: readonly Promise<unknown>[]): Promise<void> {
   await Promise.race(either.map((one) => one.catch(() => undefined)));

@@ -190,7 +190,8 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
       if (secret !== undefined && secret.metadata.resourceVersion === held?.resourceVersion) continue;
       const content =
         secret === undefined ? undefined : attempt(() => (name === STATE_NAME ? decodeState(secret) : decodeShard(secret)), []);
-      if (content !== undefined && content.sequence > sequence) throw moved(name);
+      // A whole state that is not the one we know is newer than it: ours, with its reply lost, or somebody else's.
+      if (content !== undefined && (content.sequence > sequence || name === STATE_NAME)) throw moved(name);
       repaired.push(name);
       if (name === STATE_NAME) {
         if (record !== undefined) await writeState(record, recent, signal);

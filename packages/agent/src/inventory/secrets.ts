@@ -16,7 +16,11 @@ export type WriteResult = 'written' | 'moved';
 export interface SecretStore {
   read(name: string, signal: AbortSignal): Promise<LiveObject | undefined>;
   list(component: string, signal: AbortSignal): Promise<readonly LiveObject[]>;
-  /** Creates, or replaces the version known here. A lost reply is resolved by reading. */
+  /**
+   * Creates, or replaces the version known here. A lost reply is resolved by reading.
+   *
+   * @throws DroverError KUBE_OUTCOME_UNKNOWN when that fails, too
+   */
   write(
     point: CrashPoint,
     name: string,
@@ -71,7 +75,10 @@ export function createSecretStore(deps: { readonly kube: Kube; readonly effect: 
           continue;
         }
         if (!UNSURE.has(error.code) || attempt === ATTEMPTS) throw error;
-        const live = await read(name, signal);
+        const live = await read(name, signal).catch((thrownNow: unknown) => {
+          signal.throwIfAborted();
+          throw new DroverError('KUBE_OUTCOME_UNKNOWN', `Secret ${name}`, 'it cannot be read whether it was written', { cause: thrownNow });
+        });
         if (live !== undefined && sameData(live, data)) return 'written';
         if (live?.metadata.resourceVersion !== before?.resourceVersion && live !== undefined) return 'moved';
       }
