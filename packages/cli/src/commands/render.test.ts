@@ -12,7 +12,8 @@ const files = {
   'base/config.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: web }\ndata: { size: "1" }\n',
   'clusters/prod-eu/kustomization.yaml': 'namePrefix: eu-\nresources:\n- ../../base\n',
   'clusters/prod-us/kustomization.yaml': 'namePrefix: us-\nresources:\n- ../../bse\n',
-  'plain/prod-eu/job.yaml': 'apiVersion: example.com/v1\nkind: Big\nmetadata: { name: big, namespace: x }\nspec: { n: 9007199254740993 }\n',
+  'plain/prod-eu/job.yaml':
+    'apiVersion: example.com/v1\nkind: Big\nmetadata: { name: big, namespace: x }\nspec: { count: 9007199254740993 }\n',
 };
 
 async function render(...argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
@@ -52,8 +53,8 @@ test('render prints what the hub would deliver, marks included, with no hub', as
 });
 
 test('render keeps the digits of integers, in YAML and JSON', async () => {
-  assert.match((await render('plain/prod-eu', '--cluster', 'prod-eu')).out, /\n {2}"n": 9007199254740993\n/);
-  assert.match((await render('plain/prod-eu', '--cluster', 'prod-eu', '-o', 'json')).out, /"n":9007199254740993/);
+  assert.match((await render('plain/prod-eu', '--cluster', 'prod-eu')).out, /\n {2}count: 9007199254740993\n/);
+  assert.match((await render('plain/prod-eu', '--cluster', 'prod-eu', '-o', 'json')).out, /"count":9007199254740993/);
   assert.equal((await render('plain/prod-eu', '--cluster', 'prod-eu', '-o', 'name')).out, 'Big x/big\n');
 });
 

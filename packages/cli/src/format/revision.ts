@@ -10,7 +10,12 @@ export function shortDigest(digest: string | null): string {
 
 /** `"web 1.3" (alice)` */
 export function shortCommit(commit: { readonly subject: string; readonly author: string } | null): string {
-  return commit === null ? '' : `"${commit.subject}" (${commit.author})`;
+  return commit === null ? '' : `"${commit.subject}" (${authorOf(commit)})`;
+}
+
+/** Without the address. */
+export function authorOf(commit: { readonly author: string }): string {
+  return commit.author.replace(/ <[^<>]*>$/, '');
 }
 
 /** `shop`, or `team-a/shop` outside the default namespace. */

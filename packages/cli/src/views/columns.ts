@@ -188,7 +188,7 @@ function aboutOf(row: EventRow): string {
 function messageOf(row: EventRow): string {
   const about = row.unit ?? row.cluster;
   const object = row.object !== null && about !== null && !row.message.includes(row.object) ? `${row.object}: ` : '';
-  const message = row.message.replace(/\b(sha1:[0-9a-f]{7})[0-9a-f]{33}\b/g, '$1');
+  const message = row.message.replace(/\b(sha1:[0-9a-f]{7})[0-9a-f]{33}\b/g, '$1').replace(/ <[^<>\s]+@[^<>\s]+>/g, '');
   return `${object}${message}${row.actor === null ? '' : ` (${row.actor})`}`;
 }
 

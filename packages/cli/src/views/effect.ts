@@ -32,7 +32,9 @@ export interface AskedToken {
 /** The ready command line, then what it does, until when. The token is shown this once. */
 export function tokenView(made: MadeTokenRow, asked: AskedToken, hub: string, now: number): string {
   const until =
-    made.expiresAt === null ? 'never' : `${clockTime(Date.parse(made.expiresAt), now, false)}, in ${age(Date.parse(made.expiresAt) - now)}`;
+    made.expiresAt === null
+      ? 'never'
+      : `${clockTime(Date.parse(made.expiresAt), now, false)}, in ${age(Date.parse(made.expiresAt) - now + 30_000)}`;
   if (made.kind === 'api')
     return [
       `export DROVER_HUB=${hub} DROVER_TOKEN=${made.token}`,

@@ -3,7 +3,7 @@ import type { DriftRow, SuspensionRow, UnitDetail } from '@drover/hub/api';
 import { clean, cut, pad, widthOf, wrap } from '../format/clean.ts';
 import type { Style } from '../format/paint.ts';
 import { styleOf } from '../format/paint.ts';
-import { counted, shortDigest, shortRevision } from '../format/revision.ts';
+import { authorOf, counted, shortDigest, shortRevision } from '../format/revision.ts';
 import { age, clockTime, duration } from '../format/time.ts';
 import { marksOf } from './columns.ts';
 import { problemView } from './problem.ts';
@@ -29,9 +29,12 @@ function title(unit: UnitDetail, now: number, options: ViewOptions): string {
   const marks = marksOf(unit).filter((mark) => mark === 'suspended' || mark === 'observed');
   const left = `${unit.unit}  ${unit.state} for ${age(now - since)}, since ${clockTime(since, now)}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`;
   const { online, lastSeen, reportedAt } = unit.agent;
-  const heard = reportedAt ?? lastSeen;
+  const heard = online ? (reportedAt ?? lastSeen) : lastSeen;
   const agent = online ? 'agent online' : 'agent offline';
-  const right = heard === null ? `${agent}, nothing reported` : `${agent}, reported ${duration(now - Date.parse(heard))} ago`;
+  const right =
+    heard === null
+      ? `${agent}, nothing reported`
+      : `${agent}, ${online ? 'reported' : 'last seen'} ${duration(now - Date.parse(heard))} ago`;
   const line = sides(left, options.paint(right, online ? undefined : 'warn'), options.width);
   return line.replace(`  ${unit.state} `, () => `  ${options.paint(unit.state, styleOf(unit.state))} `);
 }
@@ -76,7 +79,7 @@ function changed(unit: UnitDetail, now: number, options: ViewOptions): readonly 
   if (change === null || unit.problem !== null) return [];
   const from = change.from === null ? change.to : `${change.from} -> ${change.to}`;
   const commit = change.commit;
-  const when = commit === null ? '' : `"${commit.subject}"  ${commit.author}, ${clockTime(Date.parse(commit.time), now)}`;
+  const when = commit === null ? '' : `"${commit.subject}"  ${authorOf(commit)}, ${clockTime(Date.parse(commit.time), now)}`;
   const lines = [...labelled('CHANGED', [`${from}  ${shortRevision(change.revision)}`], options)];
   const first = lines[0] ?? '';
   if (when !== '') lines[0] = `${first}  ${cut(clean(when), options.width - widthOf(stripVTControlCharacters(first)) - 2)}`;

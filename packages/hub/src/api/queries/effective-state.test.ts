@@ -18,6 +18,8 @@ const anyReport = fc.record({
   healthy: fc.boolean(),
   state: fc.constantFrom(...STATES),
   blocked: fc.boolean(),
+  mode: fc.constantFrom('Enforce', 'Observe'),
+  generation: fc.constantFrom(1, 2),
 });
 const anyRow = fc.record({
   problem: fc.boolean(),
@@ -40,12 +42,20 @@ function rowOf(any: AnyRow): UnitTable {
     problem: any.problem ? JSON.stringify(BROKEN) : null,
     held: JSON.stringify(held),
     presence: any.presence,
+    changed_epoch: 1,
+    changed_generation: 2,
     report: any.report === undefined ? null : JSON.stringify(reportOf(any.report)),
   });
 }
 
 function reportOf(any: NonNullable<AnyRow['report']>): UnitReport {
-  const { applied, ...rest } = report('drover/shop', any.wanted, { healthy: any.healthy, state: any.state });
+  const { applied, ...rest } = report('drover/shop', any.wanted, {
+    healthy: any.healthy,
+    state: any.state,
+    mode: any.mode,
+    epoch: 1,
+    generation: any.generation,
+  });
   assert.ok(applied !== undefined);
   const blockedOn = any.blocked ? [{ kind: 'Dependency' as const, message: 'm', since: 1 }] : [];
   return { ...rest, blockedOn, ...(any.applied === undefined ? {} : { applied: any.applied }) };

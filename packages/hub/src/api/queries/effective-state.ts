@@ -12,13 +12,16 @@ import { sql } from 'kysely';
  * are looked into only there.
  */
 export function effectiveState(now: number): RawBuilder<State> {
-  const current = sql`(unit.report is not null and unit.published is not null and json_extract(unit.report, '$.wanted') = unit.published)`;
+  const current = sql`(unit.report is not null and unit.published is not null and json_extract(unit.report, '$.wanted') = unit.published
+    and (json_extract(unit.report, '$.epoch'), json_extract(unit.report, '$.generation')) >= (unit.changed_epoch, unit.changed_generation))`;
+  const same = sql`(json_extract(unit.report, '$.mode') = 'Observe' and json_extract(unit.report, '$.state') = 'Ready')`;
   const released = sql`(unit.held = '[]' and unit.presence <> 'Kept')`;
   return sql<State>`case
     when unit.presence in ('Delete', 'Orphan') then case when ${isSilent(now)} then 'Unknown' else 'Progressing' end
     when unit.state = 'Failed' then 'Failed'
     when unit.published is not null and ${isSilent(now)} then 'Unknown'
     when unit.state in ('Ready', 'NotReady') then unit.state
+    when ${released} and ${current} and ${same} then 'Ready'
     when ${released} and ${current} and json_extract(unit.report, '$.applied') = json_extract(unit.report, '$.wanted')
       then case when json_extract(unit.report, '$.healthy') then 'Ready' else 'NotReady' end
     when ${released} and ${current} and json_extract(unit.report, '$.state') = 'Progressing' then 'Progressing'

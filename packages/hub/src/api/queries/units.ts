@@ -207,6 +207,8 @@ function blockedOnRows(row: StoredUnit, judged: UnitState, suspensions: readonly
     if (kind !== 'Suspended' || person === undefined) return shown;
     return { ...shown, until: shown.until ?? person.until, by: shown.by ?? person.by };
   });
-  if (row.effective !== 'Failed' || rows.length > 0) return rows;
-  return [{ kind: row.problem === null ? 'Error' : 'Render', message: judged.message, since: iso(row.since), until: null, by: null }];
+  const told = row.problem === null && (row.held.includes('"problem"') || rows.some((shown) => shown.kind === 'Error'));
+  if (row.effective !== 'Failed' || told) return rows;
+  const kind = row.problem === null ? 'Error' : 'Render';
+  return [{ kind, message: judged.message, since: iso(row.since), until: null, by: null }, ...rows];
 }

@@ -86,6 +86,8 @@ export function unitRowOf(namespace: string, name: string, cluster: string, over
     published: null,
     published_release: null,
     published_revision: null,
+    changed_epoch: 0,
+    changed_generation: 0,
     held: '[]',
     presence: 'Delivered',
     note: null,
