@@ -91,6 +91,8 @@ export function createKubeClient(deps: KubeClientDeps): KubeClient {
       dispatcher,
       method: call.method,
       signal,
+      // A DELETE with a body would cost its connection otherwise.
+      reset: false,
       headers: {
         accept: call.accept ?? 'application/json',
         'user-agent': userAgent,
