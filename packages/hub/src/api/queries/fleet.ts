@@ -9,6 +9,7 @@ import type { Reader } from './reader.ts';
 import { iso } from './reader.ts';
 import { listRollouts } from './rollouts.ts';
 import { listSources } from './sources.ts';
+import type { Suspensions } from './suspensions.ts';
 import { readSuspensions } from './suspensions.ts';
 import { selectUnits, suspendedCondition } from './units.ts';
 
@@ -17,9 +18,10 @@ const ALL = { limit: MAX_LIMIT, after: undefined };
 /** The whole fleet on one page: counts by SQL, rows only of what is few or needs a person. */
 export async function fleetView(reader: Reader, info: HubInfo): Promise<FleetView> {
   const { items: sources } = await listSources(reader, {}, ALL);
-  const { items: deliveries } = await listDeliveries(reader, {}, ALL);
+  const { items: deliveries, next } = await listDeliveries(reader, {}, ALL);
   const { items: rollouts } = await listRollouts(reader, { state: 'Progressing' }, { limit: 100, after: undefined });
-  const counts = sum((await countUnits(reader, 'delivery')).values());
+  const listed = deliveries.map((row) => ({ states: row.states, units: row.clusters, drift: row.drift }));
+  const counts = sum(next === null ? listed : (await countUnits(reader, 'delivery')).values());
   const unmatched = (await reader.actions.unmatched?.()) ?? { directories: [], clusters: [] };
   return {
     version: info.version,
@@ -54,10 +56,23 @@ async function countClusters(reader: Reader): Promise<FleetView['clusters']> {
 
 async function countSuspended(reader: Reader): Promise<number> {
   const suspensions = await readSuspensions(reader);
+  if (!(await anySuspended(reader, suspensions))) return 0;
   const { units } = await selectUnits(reader)
     .where(suspendedCondition(reader, suspensions))
     .clearSelect()
     .select(({ fn }) => fn.countAll<number>().as('units'))
     .executeTakeFirstOrThrow();
   return units;
+}
+
+/** Asked first: a fleet where nothing is suspended is the rule, and need not be looked through. */
+async function anySuspended(reader: Reader, suspensions: Suspensions): Promise<boolean> {
+  if (suspensions.size > 0 || [...(reader.actions.declared?.().values() ?? [])].some((spec) => spec.suspend)) return true;
+  const file = await reader.db
+    .selectFrom('delivery')
+    .select('name')
+    .where(sql<boolean>`json_extract(spec, '$.suspend') = 1`)
+    .limit(1)
+    .executeTakeFirst();
+  return file !== undefined;
 }

@@ -95,16 +95,17 @@ async function unitNeeds(reader: Reader): Promise<NeedRow[]> {
   const now = reader.now();
   const state = effectiveState(now);
   const failed = await selectUnits(reader)
+    // Stored states that may be these now: the index finds them.
+    .where('unit.state', 'in', ['Failed', 'NotReady', 'Unknown'])
     .where(state, 'in', ['Failed', 'NotReady'])
     .orderBy('unit.state')
     .orderBy('unit.since', 'desc')
     .limit(MAX_READ)
     .execute();
-  const held = await selectUnits(reader).where('unit.held', '<>', '[]').where(state, '=', 'Waiting').limit(MAX_READ).execute();
-  const kept = await selectUnits(reader)
-    .where('unit.presence', '=', 'Kept')
+  const held = await selectUnits(reader)
+    .where('unit.state', 'in', ['Waiting', 'Unknown'])
+    .where((where) => where.or([where('unit.held', '<>', '[]'), where('unit.presence', '=', 'Kept')]))
     .where(state, '=', 'Waiting')
-    .where('unit.held', '=', '[]')
     .limit(MAX_READ)
     .execute();
   const old = failed.filter((row) => row.effective === 'Failed' || now - row.since >= NOT_READY_AFTER_MS);
@@ -112,7 +113,7 @@ async function unitNeeds(reader: Reader): Promise<NeedRow[]> {
     ...grouped(reader, old),
     ...grouped(
       reader,
-      [...held, ...kept].filter((row) => needsPerson(reader, row)),
+      held.filter((row) => needsPerson(reader, row)),
     ),
   ];
 }
