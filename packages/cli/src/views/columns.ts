@@ -161,21 +161,22 @@ export function rolloutColumns(now: number): readonly Column<RolloutRow>[] {
 export function eventColumns(now: number): readonly Column<EventRow>[] {
   return [
     { title: 'TIME', cell: (row) => clockTime(Date.parse(row.time), now) },
-    {
-      title: 'SEVERITY',
-      cell: (row) => ({ text: row.severity, style: row.severity === 'Error' ? 'bad' : row.severity === 'Warning' ? 'warn' : undefined }),
-    },
-    { title: 'REASON', cell: (row) => row.reason },
+    { title: 'REASON', cell: (row) => ({ text: row.reason, style: severityStyle(row.severity) }) },
     { title: 'ABOUT', cell: aboutOf },
+    { title: 'SEVERITY', cell: (row) => row.severity, wide: true },
     { title: 'OBJECT', cell: (row) => row.object ?? '-', wide: true },
     { title: 'ACTOR', cell: (row) => row.actor ?? '-', wide: true },
     { title: 'MESSAGE', cell: messageOf, flexible: true, wraps: true },
   ];
 }
 
+function severityStyle(severity: EventRow['severity']): 'bad' | 'warn' | undefined {
+  return severity === 'Error' ? 'bad' : severity === 'Warning' ? 'warn' : undefined;
+}
+
 /** With widths that do not depend on the rows: for a log that is printed line by line. */
 export function eventLineColumns(now: number): readonly Column<EventRow>[] {
-  const widths: Readonly<Record<string, number>> = { TIME: 8, SEVERITY: 8, REASON: 18, ABOUT: 20 };
+  const widths: Readonly<Record<string, number>> = { TIME: 8, REASON: 18, ABOUT: 20 };
   return eventColumns(now).map((column) => ({ ...column, minWidth: widths[column.title] ?? 0 }));
 }
 

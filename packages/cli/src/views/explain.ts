@@ -145,7 +145,7 @@ function driftLines(unit: UnitDetail, now: number, line: Line, options: ViewOpti
   const { driftObjects, lastUndone } = unit;
   const undone = lastUndone === null ? '' : `last undone ${clockTime(Date.parse(lastUndone.at), now, false)}: ${driftText(lastUndone)}`;
   if (driftObjects.length === 0) return [line('drift', undefined, 'none', undone, null)];
-  const texts = driftObjects.map((drift) => `${driftText(drift)}${drift.message === '' ? '' : `: ${drift.message}`}`);
+  const texts = driftObjects.map(driftText);
   const [first = '', ...more] = texts.slice(0, MAX_OBJECTS);
   const rest = texts.length > MAX_OBJECTS ? [`and ${counted(texts.length - MAX_OBJECTS, 'object')} more`] : [];
   const indent = ' '.repeat(LABEL + 9);
@@ -155,9 +155,12 @@ function driftLines(unit: UnitDetail, now: number, line: Line, options: ViewOpti
   ];
 }
 
+/** As the agent said it, where it named the object. */
 function driftText(drift: DriftRow): string {
+  if (drift.message.includes(drift.object)) return drift.message;
   const by = drift.manager === null ? '' : `, by ${drift.manager}`;
-  return drift.kind === 'Missing' ? `${drift.object} is missing${by}` : `${drift.object} ${drift.paths.slice(0, 3).join(' ')}${by}`;
+  const what = drift.kind === 'Missing' ? `${drift.object} is missing` : `${drift.object} ${drift.paths.slice(0, 3).join(' ')}`;
+  return `${what}${by}${drift.message === '' ? '' : `: ${drift.message}`}`;
 }
 
 /** What a person can do, most useful first. */

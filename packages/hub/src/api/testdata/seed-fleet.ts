@@ -198,7 +198,7 @@ export async function seedFleet(store: Store): Promise<void> {
               kind: 'Differs',
               paths: ['/data/tier'],
               manager: 'kubectl-edit',
-              message: 'contested',
+              message: 'ConfigMap shop/web: /data/tier changed by kubectl-edit',
               at: NOW - 30 * MINUTE,
             },
           ],
@@ -207,7 +207,7 @@ export async function seedFleet(store: Store): Promise<void> {
             kind: 'Differs',
             paths: ['/spec/replicas'],
             manager: 'kubectl',
-            message: 'spec.replicas was taken over',
+            message: 'Deployment shop/web: /spec/replicas changed by kubectl',
             at: NOW - 3 * HOUR,
           },
         }),
@@ -437,7 +437,7 @@ async function seedReleases(store: Store): Promise<void> {
         unit: 'drover/shop',
         cluster: 'prod-eu',
         object: 'apps/Deployment/shop/web',
-        message: 'spec.replicas 3 -> 9 by kubectl was undone',
+        message: 'Deployment shop/web: /spec/replicas changed by kubectl',
       },
     ] as const;
     for (const event of events) await store.event(tx, event);
