@@ -30,6 +30,8 @@ export interface Applied {
   readonly action: Extract<Action, 'Created' | 'Configured' | 'Unchanged'>;
   readonly live: LiveObject;
   readonly kept: NotKept;
+  /** The object as it was found, where the task asked for it. */
+  readonly found?: LiveObject;
   readonly warnings: readonly string[];
 }
 
@@ -70,6 +72,7 @@ export async function applyObject(deps: ApplyObjectDeps, task: Task, before: Ent
     const options = { fieldManager: FIELD_MANAGER, force: true, fieldValidation: 'Strict' } as const;
     const send = (body: string): ReturnType<Kube['apply']> => effect('apply', () => kube.apply(kind, ref, body, options, signal));
     let adopted = before?.adopted ?? false;
+    const found = task.inspect === true ? await kube.get(kind, ref, signal) : undefined;
     let response: Awaited<ReturnType<Kube['apply']>>;
     if (task.reason === 'Create') {
       const first = await create(send, sent);
@@ -90,7 +93,15 @@ export async function applyObject(deps: ApplyObjectDeps, task: Task, before: Ent
       adopted,
       ...(keep ? { keep: 'Disabled' as const } : {}),
     };
-    return { type: 'Applied', entry, action: created ? 'Created' : 'Configured', live, kept: judgeKept(sent, live), warnings };
+    return {
+      type: 'Applied',
+      entry,
+      action: created ? 'Created' : 'Configured',
+      live,
+      kept: judgeKept(sent, live),
+      warnings,
+      ...(found === undefined ? {} : { found }),
+    };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = DroverError.from(thrown, subject);

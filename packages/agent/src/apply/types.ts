@@ -33,6 +33,8 @@ export interface Task {
   readonly unit: WantedUnit;
   readonly object: WantedObject;
   readonly reason: Reason;
+  /** What drifted is not known, as after a restart: the object is read before it is corrected. */
+  readonly inspect?: true;
 }
 
 /** What went wrong with an object; kept until it succeeds, or is wanted no more. */

@@ -5,6 +5,7 @@ import type { Applier } from '#apply/applier.ts';
 import { planApply } from '#apply/plan.ts';
 import type { Failure, Task, UnitChanges, WantedUnit } from '#apply/types.ts';
 import { intentOf } from '#inventory/types.ts';
+import { driftBetween } from '#observe/fields.ts';
 import type { Observation } from '#observe/types.ts';
 import { judgeDrift, noteCorrected } from './drift.ts';
 import { saveState } from './save.ts';
@@ -73,10 +74,22 @@ function planAll(term: Term): Plan {
     if (unit.suspended || unit.mode === 'Observe') continue;
     const blocked = waitsFor(unit, term, ready).length > 0;
     const tasks = blocked ? keepUp(term, unit, drifted) : planApply(unit, term.inventory.entries, drifted);
-    const now = tasks.filter((task) => isDue(term, task));
+    const now = tasks
+      .filter((task) => isDue(term, task))
+      .map((task) => (mustInspect(term, task) ? { ...task, inspect: true as const } : task));
     if (now.length > 0) plan.set(unit, now);
   }
   return plan;
+}
+
+/** Drift from before a restart: its paths and manager are still to be found. */
+function mustInspect(term: Term, task: Task): boolean {
+  const observation = isDrift(task) ? term.observer.observed(task.object.key) : undefined;
+  return (
+    observation?.presence === 'Present' &&
+    observation.paths === undefined &&
+    observation.uid === term.inventory.entries.get(task.object.key)?.uid
+  );
 }
 
 /** While a unit waits for others, what it has is kept as it was applied. */
@@ -119,7 +132,10 @@ function noteApplied(term: Term, task: Task, outcome: Applied, before: Observati
   term.inventory.put({ ...outcome.entry, fields });
   if (term.failures.delete(key))
     for (const topic of term.said) if (topic.startsWith('failed ') && topic.endsWith(` ${key}`)) term.said.delete(topic);
-  if (before !== undefined && task.reason === 'Drift') noteCorrected(term, task.unit, key, before);
+  if (before !== undefined && isDrift(task)) {
+    const drift = outcome.found === undefined ? undefined : driftBetween(outcome.found, outcome.live);
+    noteCorrected(term, task.unit, key, { ...before, ...drift });
+  }
   const { notKept, changed } = outcome.kept;
   const about = { unit: task.unit.name, object: key };
   if (notKept.length > 0) {

@@ -365,6 +365,24 @@ test('R15 with its definition deleted by hand an object leaves the inventory', a
   await eventually(() => assert.deepEqual(agent.snapshot()?.left, [{ unit: 'drover/r15', done: true, remaining: [] }]), 30_000);
 });
 
+test('drift from before a restart is undone and named, with path and manager', async () => {
+  await untilReady(agent, bed.publish([{ name: 'drover/late', objects: [configMap(ns, 'a', { k: '1' })] }]));
+  await agent.stop();
+  const edited = await kube.request(
+    'PATCH',
+    `${map('a')}?fieldManager=kubectl-edit`,
+    { data: { k: 'edited' } },
+    { contentType: 'application/merge-patch+json' },
+  );
+  assert.equal(edited.status, 200);
+  agent = await bed.start();
+  await eventually(async () => assert.deepEqual((await kube.get(map('a')))['data'], { k: '1' }), 15_000);
+  await eventually(() => {
+    const event = agent.events.find(({ reason }) => reason === 'DriftCorrected');
+    assert.match(event?.message ?? '', /\/data\/k changed by kubectl-edit/);
+  }, 5_000);
+});
+
 suite('modes and policies', () => {
   test('a suspended unit is watched and reported, and left alone', async () => {
     const objects = [configMap(ns, 'a', { k: '1' })];

@@ -2,6 +2,7 @@ import type { BlockedOn, Blocker, LeftReport, ObjectReport, UnitName, UnitReport
 import { canonicalJson, MAX_REPORTED_OBJECTS, parseKey, showRef, stateOf } from '@drover/contract';
 import type { Comparison } from '#apply/compare.ts';
 import type { WantedUnit } from '#apply/types.ts';
+import type { RecordedUnit } from '#inventory/types.ts';
 import type { Kept } from '#prune/types.ts';
 import type { Term } from './term.ts';
 import type { UnitFacts } from './unit-facts.ts';
@@ -36,9 +37,37 @@ export function publish(term: Term, applying: boolean): void {
     if (!same) term.reports.set(unit.name, report);
     units.push(same ? before : report);
   }
-  for (const name of term.reports.keys()) if (!desired.units.has(name)) term.reports.delete(name);
+  for (const unit of term.inventory.record?.units ?? []) {
+    if (!desired.unknown.includes(unit.name)) continue;
+    const report = unknownReport(term, unit, term.reports.get(unit.name));
+    term.reports.set(unit.name, report);
+    units.push(report);
+  }
+  for (const name of term.reports.keys()) if (!desired.units.has(name) && !desired.unknown.includes(name)) term.reports.delete(name);
   units.sort((a, b) => (a.unit < b.unit ? -1 : 1));
   term.reporter.publish({ head: term.inventory.record?.head, units, left: desired.left.map(({ name }) => leftReport(term, name)) });
+}
+
+/** A unit on record whose manifest was lost with the cache: kept as it is until its bundle is delivered again. */
+function unknownReport(term: Term, unit: RecordedUnit, before: UnitReport | undefined): UnitReport {
+  if (before !== undefined) return before;
+  const message = 'its manifest is not cached, and its bundle was not delivered since the start: it is kept as it is';
+  return withSince(term, before, {
+    unit: unit.name,
+    state: 'Waiting',
+    ...headOf(term),
+    wanted: unit.digest,
+    ...(unit.applied === undefined ? {} : { applied: unit.applied }),
+    healthy: false,
+    objects: { total: 0, ready: 0 },
+    changes: { created: 0, configured: 0, unchanged: 0, deleted: 0 },
+    problems: [],
+    drift: [],
+    blockedOn: [{ kind: 'Error', message, since: term.ports.clock.now() }],
+    suspended: unit.suspended,
+    mode: unit.mode,
+    message,
+  });
 }
 
 interface Situation {
