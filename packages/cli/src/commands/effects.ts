@@ -118,7 +118,8 @@ async function post(
   const { value } = await connect(context, flags).post<EffectView>(path, body, context.signal, waitMs);
   const options = viewOptions(context, flags.output);
   // Units are shown as they are, below.
-  const shown = verb === 'reconcile' && flags.wait && target.units !== undefined ? { ...value, waitingFor: [] } : value;
+  const units = verb === 'reconcile' && flags.wait && target.units !== undefined;
+  const shown = units ? { ...value, waitingFor: value.waitingFor.filter((row) => !row.subject.includes('@')) } : value;
   const text = showOne(value, flags.output, { name: (view) => view.message, text: () => effectView(shown, options) });
   return { done: value.done, text };
 }

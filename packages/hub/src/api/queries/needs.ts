@@ -183,7 +183,7 @@ async function clusterNeeds(reader: Reader): Promise<NeedRow[]> {
       releases.length === 0
         ? 'has applied nothing yet'
         : `enforces ${releases.slice(0, 3).join(', ')}${releases.length > 3 ? ', …' : ''} alone`;
-    const where = units.length === 1 ? '1 unit' : `${units.length} units`;
+    const where = units.length === 0 ? null : units.length === 1 ? '1 unit' : `${units.length} units`;
     needs.push({ ...base, kind: 'Offline', where, message: enforces, since: iso(row.last_seen ?? row.joined_at), command: null });
     if (needs.length >= MAX_NEEDS * 2) break;
   }
