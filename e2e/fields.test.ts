@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '@drover/testbed';
 import { configMap, scenario } from './support/scenario.ts';
 
 const deployment = (name: string, namespace: string, image: string): string => `apiVersion: apps/v1
@@ -43,14 +42,17 @@ test('a unit waits for those it depends on, and goes on when they are Ready', as
   assert.deepEqual((await s.kube('prod-eu').get(s.configMap('prod-eu', 'web')))['data'], { v: '1' });
   const path = `/apis/apps/v1/namespaces/${platform.name}/deployments/slow`;
   const { generation } = (await s.kube('prod-eu').get(path)).metadata as unknown as { generation: number };
-  const condition = { type: 'Available', status: 'True', reason: 'Test', message: '' };
+  const conditions = [
+    { type: 'Available', status: 'True', reason: 'Test', message: '' },
+    { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable', message: '' },
+  ];
   const status = {
     observedGeneration: generation,
     replicas: 1,
     updatedReplicas: 1,
     readyReplicas: 1,
     availableReplicas: 1,
-    conditions: [condition],
+    conditions,
   };
   assert.equal(
     (await s.kube('prod-eu').request('PATCH', `${path}/status`, { status }, { contentType: 'application/merge-patch+json' })).status,
@@ -142,22 +144,15 @@ spec:
 `;
   const widget = (name: string): string =>
     `apiVersion: ${group(name)}/v1\nkind: Widget\nmetadata: { name: one, namespace: ${name} }\nspec: { size: 3 }\n`;
-  await using s = await scenario('crd', { clusters: ['prod-eu'] }, (name) => ({
+  await using s = await scenario('crd', { clusters: ['prod-eu'], deletionPolicy: 'Orphan' }, (name) => ({
     'a-widget.yaml': widget(name),
     'crd.yaml': crd(name),
     'web.yaml': configMap('web', name, {}),
   }));
   assert.ok(await s.kube('prod-eu').find(`/apis/${group(s.name)}/v1/namespaces/${s.name}/widgets/one`));
   await s.push('no crd', {}, [s.path('prod-eu', 'crd.yaml')]);
-  await eventually(async () => {
-    const { items } = await s.fleet.hub.get<{ items: readonly { message: string; reason: string }[] }>(
-      `/v1/events?unit=drover/${s.name}&limit=100`,
-    );
-    assert.ok(
-      items.some((event) => /CustomResourceDefinition/.test(event.message)),
-      JSON.stringify(items.map((event) => event.message)),
-    );
-  }, 15_000);
+  const row = await s.until('prod-eu', (unit) => unit.blockedOn.some((entry) => entry.kind === 'Approval'));
+  assert.match(row.blockedOn[0]?.message ?? '', /CustomResourceDefinition/);
   assert.ok(await s.kube('prod-eu').find(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.${group(s.name)}`));
 });
 

@@ -23,6 +23,8 @@ export interface DeliverOptions {
   /** Lines of YAML below `spec:`, indented by two. */
   readonly spec?: string;
   readonly clusters?: readonly ClusterName[];
+  /** What becomes of the objects at the end; Delete by default. */
+  readonly deletionPolicy?: 'Delete' | 'Orphan';
   /** Name of the Delivery; the scenario's by default. */
   readonly delivery?: string;
 }
@@ -114,7 +116,7 @@ spec:
   sourceRef: { kind: GitRepository, name: fleet }
   path: apps/${name}/\${cluster.name}
   retryInterval: 1s
-  deletionPolicy: Delete
+  deletionPolicy: ${options.deletionPolicy ?? 'Delete'}
 ${selector}${options.spec ?? ''}`;
 }
 

@@ -75,7 +75,7 @@ export const FAILURES = {
   // release, compose, publish
   DEPENDENCY_NOT_SELECTED: { kind: 'terminal', hint: 'let both Deliveries select the cluster, or remove dependsOn' },
   BUNDLE_TOO_LARGE: { kind: 'terminal', hint: 'a bundle manifest may have 512 KiB; split the cluster over fewer units' },
-  DELETES_OVER_BUDGET: { kind: 'terminal', hint: 'revert the removal, or raise spec.deletes' },
+  DELETES_OVER_BUDGET: { kind: 'terminal', hint: 'revert the removal in Git; nothing is deleted until then' },
   PUBLISH_LOST_RACE: { kind: 'transient', hint: 'another hub publishes this fleet; stop one of them' },
   HUB_BEHIND: { kind: 'terminal', hint: 'the store is older than what was published; restore a newer one' },
   NATS_UNREACHABLE: { kind: 'transient', hint: 'check the NATS URL and the network' },
