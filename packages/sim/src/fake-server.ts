@@ -19,7 +19,7 @@ export interface FakeServer {
   replace(json: string, manager: string): LiveObject;
   /** Of the agent's patch that migrates managers: `replace` of managedFields and resourceVersion alone. */
   patch(key: ObjectKey, json: string): LiveObject;
-  delete(key: ObjectKey, options?: Pick<DeleteOptions, 'uid' | 'resourceVersion'>): 'accepted' | 'gone';
+  delete(key: ObjectKey, options?: Partial<Pick<DeleteOptions, 'uid' | 'resourceVersion'>>): 'accepted' | 'gone';
   /** As somebody with kubectl: changes an object in place. */
   edit(key: ObjectKey, manager: string, change: (object: Record<string, unknown>) => void): LiveObject | undefined;
   setStatus(key: ObjectKey, status: object): void;
@@ -143,6 +143,8 @@ export function createFakeServer(options: { readonly uid: () => string; readonly
       }
     }
     if (before === undefined) return;
+    if (before['immutable'] === true && draft['immutable'] !== true)
+      throw new DroverError('KUBE_IMMUTABLE', key, 'immutable: field is immutable when `immutable` is set');
     if (before['immutable'] === true && canonicalJson(before['data'] ?? {}) !== canonicalJson(data ?? {})) {
       throw new DroverError('KUBE_IMMUTABLE', key, 'data: field is immutable when `immutable` is set');
     }

@@ -141,11 +141,12 @@ export function trieOf(paths: Iterable<string>): Trie {
   return root;
 }
 
+/** Leaves, and items of lists. A map that is owned as such (`.`) counts for nothing: it comes and goes with its leaves. */
 export function pathsOf(trie: Trie | undefined): Set<string> {
   const paths = new Set<string>();
   const walk = (node: Trie, steps: readonly string[]): void => {
     const below = Object.entries(node).filter(([step]) => step !== '.');
-    if (steps.length > 0 && (below.length === 0 || steps.at(-1)?.startsWith('k:') === true)) paths.add(steps.join(SEPARATOR));
+    if (steps.length > 0 && (Object.keys(node).length === 0 || steps.at(-1)?.startsWith('k:') === true)) paths.add(steps.join(SEPARATOR));
     for (const [step, next] of below) walk(next, [...steps, step]);
   };
   walk(trie ?? {}, []);
