@@ -2,12 +2,13 @@ import { DroverError } from '@drover/contract';
 import type { HubActions } from '#api/types.ts';
 import { createRecorder } from '#collect/record.ts';
 import type { AgentBatch, Collector } from '#collect/types.ts';
+import { deletesBetween } from '#compose/deletes.ts';
 import { createClusterPublisher } from '#compose/publish-cluster.ts';
 import type { ConfigurationReader } from '#config/current.ts';
 import { recordConfiguration, restoreConfiguration } from '#config/record.ts';
 import type { Configuration, Delivery, GitRepository, Named } from '#config/types.ts';
 import type { Publisher } from '#publish/types.ts';
-import { fleetClusters } from '#release/clusters.ts';
+import { createFleet } from '#release/clusters.ts';
 import { evaluate, indexKey } from '#release/evaluate.ts';
 import { createReadIndex } from '#release/read-index.ts';
 import type { Renderer } from '#render/types.ts';
@@ -15,6 +16,7 @@ import { createSingleStage } from '#rollout/single-stage.ts';
 import type { SourceFollower } from '#sources/follow.ts';
 import { sourceKey } from '#sources/record-fetch.ts';
 import type { Tree } from '#sources/types.ts';
+import { judgeSeen } from '#state/behind.ts';
 import type { Store } from '#state/store.ts';
 import { maskSecrets } from './mask-secrets.ts';
 import type { HubPorts } from './ports.ts';
@@ -29,6 +31,8 @@ export interface HubDeps {
   readonly renderer: Renderer;
   readonly publisher: Publisher;
   readonly configHash: (delivery: Delivery) => string;
+  /** Whether a changed path of a source of the flags may change the configuration. */
+  readonly isConfiguration: (path: string) => boolean;
   /** @param trees by source key: the commits in force */
   readonly configurationReader: (trees: () => ReadonlyMap<string, Tree>) => ConfigurationReader;
   /** Sources that flags name: followed before there is a configuration. */
@@ -47,6 +51,8 @@ export interface HubDeps {
 
 export interface Hub extends AsyncDisposable {
   readonly actions: HubActions;
+  /** Before anybody can reach the hub. */
+  begin(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
   /** Commits what agents said; resolves after the commit. */
   onBatch(batches: readonly AgentBatch[]): Promise<void>;
@@ -70,24 +76,27 @@ export function createHub(deps: HubDeps): Hub {
   const inbox = createInbox();
   const reads = createReadIndex();
   const stage = createSingleStage({ store, now });
-  const record = createRecorder({ store, now });
+  const fleet = createFleet(store.db);
+  const record = createRecorder({ store, now, fleet: deps.fleet, onUnit: stage.judge });
   const clusterPublisher = createClusterPublisher({
     store,
     fleet: deps.fleet,
     now,
+    sourceKey,
     current: publisher.current,
     publish: publisher.publish,
+    onUnit: stage.judge,
   });
   const follower = deps.createFollower((source, tree, changedPaths) =>
     inbox.add((work) => {
-      addSourceChange(work, sourceKey(source), { tree, changedPaths });
-      work.configuration ||= changedPaths === undefined || deps.firstSources.some((first) => sourceKey(first) === sourceKey(source));
+      addSourceChange(work, sourceKey(source), { tree, url: source.url, changedPaths });
+      const first = deps.firstSources.some((one) => sourceKey(one) === sourceKey(source));
+      work.configuration ||= first && (changedPaths === undefined || changedPaths.some(deps.isConfiguration));
     }),
   );
   const ending = new AbortController();
   let trees: ReadonlyMap<string, Tree> = new Map();
   const readConfiguration = deps.configurationReader(() => trees);
-  let ready = false;
 
   const reconciler = createReconciler({
     ports,
@@ -100,31 +109,43 @@ export function createHub(deps: HubDeps): Hub {
       return await readConfiguration(reconciler.configuration() ?? (await restoreConfiguration(store)), signal);
     },
     recordConfiguration: (configuration) => recordConfiguration({ store, now, hash: deps.configHash }, configuration),
-    follow: (configuration, signal) => follower.follow(withFirst(configuration), signal),
-    clusters: (configuration, suspended) => fleetClusters(store.db, configuration.clusters, suspended),
+    sources: withFirst,
+    follow: follower.follow,
+    clusters: (configuration, suspended) => fleet.clusters(configuration.clusters, suspended),
     suspended: suspensions,
     evaluate: (input, signal) =>
       evaluate(
-        { store, now, reads, log: ports.log, render: deps.renderer.render, storeUnit: publisher.storeUnit, startRollout: stage.start },
+        {
+          store,
+          now,
+          reads,
+          log: ports.log,
+          deletesBetween,
+          render: deps.renderer.render,
+          storeUnit: publisher.storeUnit,
+          startRollout: stage.start,
+          skipRollout: stage.skip,
+        },
         input,
         signal,
       ),
-    noteRevision: (delivery, revision) =>
+    noteRevisions: (noted) =>
       store.write(async (tx) => {
-        await tx
-          .updateTable('delivery')
-          .set({ revision })
-          .where('namespace', '=', delivery.namespace)
-          .where('name', '=', delivery.name)
-          .execute();
+        for (const { delivery, revision } of noted)
+          await tx
+            .updateTable('delivery')
+            .set({ revision })
+            .where('namespace', '=', delivery.namespace)
+            .where('name', '=', delivery.name)
+            .execute();
       }),
     publishCluster: clusterPublisher.publishCluster,
   });
 
-  /** Sources of the flags stay, whatever the configuration says of others. */
+  /** Sources of the flags stay as the flags have them, whatever a configuration says, or said before the last restart. */
   function withFirst(configuration: Configuration): readonly GitRepository[] {
-    const named = new Set(configuration.sources.map(sourceKey));
-    return [...configuration.sources, ...deps.firstSources.filter((source) => !named.has(sourceKey(source)))];
+    const given = new Set(deps.firstSources.map(sourceKey));
+    return [...deps.firstSources, ...configuration.sources.filter((source) => !given.has(sourceKey(source)))];
   }
 
   async function suspensions(): Promise<ReadonlySet<string>> {
@@ -132,30 +153,65 @@ export function createHub(deps: HubDeps): Hub {
     return new Set(rows.filter((row) => row.until === null || row.until > now()).map((row) => row.target));
   }
 
+  /** Nobody has a stream to a hub that starts. */
+  async function begin(): Promise<void> {
+    await store.write(async (tx) => void (await tx.updateTable('cluster').set({ online: 0 }).where('online', '=', 1).execute()));
+  }
+
   async function run(signal: AbortSignal): Promise<void> {
-    // Nobody has a stream to a hub that starts.
-    await store.write(async (tx) => void (await tx.updateTable('cluster').set({ online: 0 }).execute()));
     await follower.follow(deps.firstSources, signal);
     inbox.add((work) => {
       work.configuration = true;
       work.targets = true;
       work.everything = true;
     });
-    void inbox.settled().then(() => (ready = true));
     await Promise.all([reconciler.run(signal), publisher.run(signal)]);
   }
 
   async function onBatch(batches: readonly AgentBatch[]): Promise<void> {
     for (const batch of batches) for (const blob of batch.badBlobs) publisher.repairBlob(blob);
     const collected = await ports.effect('report-commit', () => record(batches));
-    for (const { uid, units } of collected) await stage.judge(uid, units);
+    for (const { uid, factsChanged } of collected) if (factsChanged) fleet.factsChanged(uid);
     if (!collected.some((entry) => entry.left.length > 0 || entry.factsChanged)) return;
     inbox.add((work) => {
       for (const { uid, left, factsChanged } of collected) {
-        if (left.length > 0) work.clusters.add(uid);
         if (factsChanged) work.facts.add(uid);
+        if (left.length === 0) continue;
+        work.clusters.add(uid);
+        // It may be wanted again by now; and with its last unit a Delivery that was removed is forgotten.
+        for (const { unit } of left) work.units.add(indexKey(unit, uid));
+        work.configuration = true;
       }
     });
+  }
+
+  /** What streams tell cannot be refused: a failure is logged, and the next sign mends it. */
+  function mark(uid: string, set: { readonly online: number }): Promise<void> {
+    return store
+      .write(async (tx) => {
+        await tx
+          .updateTable('cluster')
+          .set({ ...set, last_seen: now() })
+          .where('uid', '=', uid)
+          .execute();
+      })
+      .catch((thrown: unknown) =>
+        ports.log.error({ err: DroverError.from(thrown, uid), cluster: uid }, 'its stream could not be recorded'),
+      );
+  }
+
+  /** A cluster that has seen more than this store knows of tells so as soon as it joins. */
+  async function judgeJoined(uid: string): Promise<void> {
+    try {
+      await store.write(async (tx) => {
+        const row = await tx.selectFrom('cluster').selectAll().where('uid', '=', uid).executeTakeFirst();
+        if (row === undefined || row.seen_fleet === null) return;
+        const seen = { fleet: row.seen_fleet, epoch: row.seen_epoch, generation: row.seen_generation };
+        await judgeSeen(store, tx, deps.fleet, row, seen);
+      });
+    } catch (thrown) {
+      ports.log.error({ err: DroverError.from(thrown, uid), cluster: uid }, 'what it has seen could not be judged');
+    }
   }
 
   const sourceOf = (source: Named): GitRepository | undefined =>
@@ -242,22 +298,18 @@ export function createHub(deps: HubDeps): Hub {
 
   return {
     actions,
+    begin,
     run,
     onBatch,
-    async onOnline(uid, online) {
-      await store.write(async (tx) => {
-        await tx
-          .updateTable('cluster')
-          .set({ online: online ? 1 : 0, last_seen: now() })
-          .where('uid', '=', uid)
-          .execute();
-      });
-    },
+    onOnline: (uid, online) => mark(uid, { online: online ? 1 : 0 }),
     onJoined({ uid, replaced }) {
       inbox.add((work) => {
         work.targets = true;
+        work.joined.add(uid);
         work.clusters.add(uid);
       });
+      fleet.factsChanged(uid);
+      void judgeJoined(uid);
       if (replaced === undefined) return;
       deps.collector().disconnect(uid);
       if (replaced.natsUser === undefined) return;
@@ -277,7 +329,7 @@ export function createHub(deps: HubDeps): Hub {
       );
     },
     readConfiguration: () => inbox.add((work) => (work.configuration = true)),
-    ready: () => ready,
+    ready: reconciler.ready,
     async [Symbol.asyncDispose]() {
       ending.abort();
       await follower[Symbol.asyncDispose]();

@@ -18,6 +18,7 @@ import type { Revocation } from '#identity/nats-keys.ts';
 import { accountJwt, hubUser, systemUser } from '#identity/nats-keys.ts';
 import { authenticate, createApiToken, createJoinToken, listTokens, revokeToken } from '#identity/tokens.ts';
 import { createBlobStore } from '#publish/blob-store.ts';
+import { raiseEpoch } from '#publish/epoch.ts';
 import { findProgram, pathDirectories } from '#publish/find-program-adapter.ts';
 import { createNatsBroker } from '#publish/nats-broker-adapter.ts';
 import type { NatsChild } from '#publish/nats-server-adapter.ts';
@@ -31,6 +32,7 @@ import { startBatch } from '#sources/cat-file-adapter.ts';
 import { directoryBytes } from '#sources/disk-adapter.ts';
 import { withFlagSecret } from '#sources/flag-secrets.ts';
 import { createFollower } from '#sources/follow.ts';
+import { IGNORE_FILES } from '#sources/ignore-rules.ts';
 import { createMirrors } from '#sources/mirror.ts';
 import { sourceKey } from '#sources/record-fetch.ts';
 import { createSecretFiles } from '#sources/secret-files.ts';
@@ -43,7 +45,7 @@ import type { Hub } from './hub.ts';
 import { createHub } from './hub.ts';
 import type { HubOptions } from './options.ts';
 import { HUB_HELP, isLoopback, parseHubOptions, showOptions } from './options.ts';
-import { createPorts } from './ports-adapter.ts';
+import { createPorts } from '@drover/runtime';
 import type { HubPorts } from './ports.ts';
 import { createRun } from './run-adapter.ts';
 import { VERSION } from './version.ts';
@@ -59,9 +61,10 @@ const NATS_STORE_BYTES = 8 * 1024 ** 3;
  */
 export async function main(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
   let options: HubOptions;
-  const init = argv[0] === 'init';
+  const [task] = argv;
+  const aside = task === 'init' || task === 'raise-epoch';
   try {
-    options = parseHubOptions(init ? argv.slice(1) : argv, env, cwd());
+    options = parseHubOptions(aside ? argv.slice(1) : argv, env, cwd());
   } catch (thrown) {
     process.stderr.write(`${DroverError.from(thrown, 'drover hub').message}\n`);
     return 2;
@@ -85,7 +88,8 @@ export async function main(argv: readonly string[], env: Readonly<Record<string,
   process.once('SIGINT', ask);
   try {
     await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
-    if (init) return await initHub(options, ports);
+    if (task === 'init') return await initHub(options, ports);
+    if (task === 'raise-epoch') return await raiseHubEpoch(options, ports);
     await serve(options, ports, env, stop.signal);
     return 0;
   } catch (thrown) {
@@ -103,6 +107,28 @@ export async function main(argv: readonly string[], env: Readonly<Record<string,
 async function initHub(options: HubOptions, ports: HubPorts): Promise<number> {
   const keys = await initFleet({ ...ports, directory: join(options.dataDirectory, 'keys') });
   process.stdout.write(`fleet ${keys.fleet}\nkeys  ${join(options.dataDirectory, 'keys')} (keep them, and back them up with drover.db)\n`);
+  return 0;
+}
+
+/** What an operator says after the store was lost or an older copy was put back: what this store holds is to be published. */
+async function raiseHubEpoch(options: HubOptions, ports: HubPorts): Promise<number> {
+  const data = (...parts: readonly string[]): string => join(options.dataDirectory, ...parts);
+  using _lock = lockDataDirectory(data('lock.db'));
+  const { fleet } = await openFleet({ ...ports, directory: data('keys') });
+  await using store = await openStore({ dialect: openSqlite(data('drover.db')).dialect, now: () => ports.clock.now() });
+  await bindToFleet(store, fleet);
+  const epoch = await store.write(async (tx) => {
+    const highest = await tx
+      .selectFrom('cluster')
+      .select((query) => query.fn.max('seen_epoch').as('epoch'))
+      .where('seen_fleet', '=', fleet)
+      .executeTakeFirst();
+    const raised = await raiseEpoch(tx, (highest?.epoch ?? 0) + 1);
+    const message = `epoch ${raised}: every bundle is published again, above all that was published before`;
+    await store.event(tx, { severity: 'Warning', reason: 'EpochRaised', message, actor: 'operator' });
+    return raised;
+  });
+  process.stdout.write(`epoch ${epoch}: start the hub, and it publishes what this store holds\n`);
   return 0;
 }
 
@@ -187,6 +213,7 @@ async function serve(
       renderer,
       publisher,
       configHash,
+      isConfiguration: (path) => mayConfigure(options.configPath, path),
       firstSources: flags === undefined ? [] : [zeroSource(flags)],
       configurationReader: (trees) =>
         createConfigurationReader({
@@ -208,8 +235,12 @@ async function serve(
         source.secretRef === undefined ? undefined : (await secrets.read(source.namespace, source.secretRef))?.get('webhook'),
       readUnit: (digest) => readUnit(store.db, blobs, digest),
       revokeNats: async (user) => {
-        const all = [...(await revocations()), { user, at: now() }];
-        await store.write((tx) => writeMeta(tx, 'nats-revocations', JSON.stringify(all)));
+        const all = await store.write(async (tx) => {
+          const before = JSON.parse((await readMeta(tx, 'nats-revocations')) ?? '[]') as Revocation[];
+          const next = [...before.filter((one) => one.user !== user), { user, at: now() }];
+          await writeMeta(tx, 'nats-revocations', JSON.stringify(next));
+          return next;
+        });
         await pushAccountClaim(
           { address, user: () => systemUser(keys.nats, now()), random, log },
           accountJwt(keys.nats, all, now()),
@@ -219,6 +250,7 @@ async function serve(
     }),
   );
 
+  await hub.begin();
   const addresses = (): { enrolment: string; fleet: string; nats: readonly string[] } => ({
     enrolment: `${host}:${running.collector?.enrolmentPort ?? options.enrolmentListen.port}`,
     fleet: `${host}:${running.collector?.fleetPort ?? options.fleetListen.port}`,
@@ -287,6 +319,12 @@ async function serve(
     if (!signal.aborted) throw thrown;
   });
   log.info({}, 'hub stops');
+}
+
+/** Whether a path of the source holds configuration, or rules that hide files of it. */
+function mayConfigure(directory: string, path: string): boolean {
+  const ignores = IGNORE_FILES.some((name) => path === name || path.endsWith(`/${name}`));
+  return ignores || directory === '' || path === directory || path.startsWith(`${directory}/`);
 }
 
 /** @throws DroverError STORE_FAILED when keys and store are not of one fleet */

@@ -42,6 +42,7 @@ export const HUB_HELP = `drover hub: fetches sources, renders, rolls out and pub
   drover hub --source https://git.example.com/fleet.git
   drover hub --source . --data-dir ./hub          a local clone, while the hub listens on loopback
   drover hub init --data-dir ./hub --public-host hub.example.com
+  drover hub raise-epoch --data-dir ./hub         after the store was lost or restored: publish what it holds now
 
   --source URL             repository that is delivered: clusters/<name>/ for each cluster
   --insecure               accept http:// for --source
@@ -141,7 +142,7 @@ export function parseHubOptions(argv: readonly string[], env: Readonly<Record<st
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
 /** What `--print-config` shows. */

@@ -19,16 +19,22 @@ export async function unmatchedNames(
   const directories = new Set<string>();
   let looked = false;
   for (const delivery of deliveries) {
-    const at = delivery.path.indexOf(CLUSTER_NAME);
-    if (delivery.targeting.type !== 'path' || at < 0) continue;
-    const parent = delivery.path.slice(0, at).replace(/\/$/, '');
+    const path = delivery.path.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '');
+    const parts = path.split('/');
+    const index = parts.findIndex((part) => part.includes(CLUSTER_NAME));
+    // Other parts that are the cluster's cannot be told without one.
+    if (delivery.targeting.type !== 'path' || index < 0 || parts.slice(0, index).some((part) => part.includes('${'))) continue;
+    const parent = parts.slice(0, index).join('/');
+    const [before = '', after = ''] = (parts[index] ?? '').split(CLUSTER_NAME);
     const entries = await treeOf(delivery.sourceRef)?.list(parent, signal);
     if (entries === undefined) continue;
     looked = true;
     for (const entry of entries) {
       if (entry.type !== 'directory') continue;
-      if (names.has(entry.name)) met.add(entry.name);
-      else if (delivery.path.endsWith(CLUSTER_NAME)) directories.add(parent === '' ? entry.name : `${parent}/${entry.name}`);
+      if (!entry.name.startsWith(before) || !entry.name.endsWith(after)) continue;
+      const name = entry.name.slice(before.length, entry.name.length - after.length);
+      if (names.has(name)) met.add(name);
+      else if (index === parts.length - 1) directories.add(parent === '' ? entry.name : `${parent}/${entry.name}`);
     }
   }
   const lonely = looked ? clusters.filter((name) => !met.has(name)) : [];

@@ -18,6 +18,8 @@ const wish = (name: string, wanted: string | undefined, over: Partial<UnitWish> 
   wanted,
   newest: wanted,
   renderFailed: false,
+  renderUnknown: false,
+  source: 's',
   prune: true,
   mode: 'Enforce',
   suspended: false,
@@ -54,6 +56,7 @@ function run(units: readonly UnitWish[], published?: BundleManifest, leftDone: r
     published,
     units,
     leftDone: new Set(leftDone),
+    unevaluated: new Map(),
     content: new Map([...digests].filter((digest) => digest !== undefined).map((digest) => [digest, content(digest)])),
   };
   const composed = compose(input);
@@ -229,7 +232,14 @@ test('I1 whatever is wished, no object is in two units, composing again changes 
           ...(before?.units ?? []).map((entry) => entry.digest),
         ]);
         const map = new Map([...all].filter((digest) => digest !== undefined).map((digest) => [digest, content(digest)]));
-        const input = { fleet: 'f', cluster: 'c', units, leftDone: new Set<string>(), content: map };
+        const input = {
+          fleet: 'f',
+          cluster: 'c',
+          units,
+          leftDone: new Set<string>(),
+          unevaluated: new Map<string, string>(),
+          content: map,
+        };
         published = compose({ ...input, published: before }).manifest;
         const keys = published.units.flatMap((entry) => content(entry.digest).objects.map((object) => object.key));
         assert.equal(new Set(keys).size, keys.length, 'an object is in two units');

@@ -1,5 +1,6 @@
 import type { BundleUnit, Digest, LeftUnit, ObjectKey, UnitName } from '@drover/contract';
 import { BUNDLE_FORMAT, DroverError, parseKey, showRef } from '@drover/contract';
+import { DEFAULT_DELETES } from '#config/types.ts';
 import { deletesBetween, overBudget } from './deletes.ts';
 import type { ComposeInput, Composed, Held, UnitOutcome, UnitWish } from './types.ts';
 
@@ -16,11 +17,11 @@ import type { ComposeInput, Composed, Held, UnitOutcome, UnitWish } from './type
  */
 export function compose(input: ComposeInput): Composed {
   const plan = planOf(input);
-  while (holdDependants(plan) || holdConflicts(plan) || holdHandovers(plan) || holdOverBudget(plan));
+  while (holdSuspended(plan) || holdDependants(plan) || holdConflicts(plan) || holdHandovers(plan) || holdOverBudget(plan));
   return {
     manifest: { format: BUNDLE_FORMAT, fleet: input.fleet, cluster: input.cluster, units: unitsOf(plan), left: leftOf(plan) },
     outcomes: new Map(
-      plan.wishes.map((wish): [UnitName, UnitOutcome] => [wish.name, { digest: digestOf(plan, wish), held: heldOf(plan, wish) }]),
+      input.units.map((wish): [UnitName, UnitOutcome] => [wish.name, { digest: digestOf(plan, wish), held: heldOf(plan, wish) }]),
     ),
   };
 }
@@ -36,13 +37,35 @@ interface Plan {
 }
 
 function planOf(input: ComposeInput): Plan {
-  const wishes = input.units.toSorted(byUnit);
+  const wished = new Set(input.units.map((wish) => wish.name));
+  const others = (input.published?.units ?? []).filter((unit) => !wished.has(unit.name)).map(keptAsIs);
+  const wishes = [...input.units, ...others].sort(byUnit);
   return {
     input,
     wishes,
     byName: new Map(wishes.map((wish) => [wish.name, wish])),
     before: new Map((input.published?.units ?? []).map((unit) => [unit.name, unit])),
     fallen: new Map(),
+  };
+}
+
+/** What nobody wishes for, and nobody said leaves, stays as it was: absence is not emptiness. */
+function keptAsIs(unit: BundleUnit): UnitWish {
+  const { name, digest, prune, mode, suspended } = unit;
+  return {
+    name,
+    presence: 'Kept',
+    wanted: digest,
+    newest: undefined,
+    renderFailed: false,
+    renderUnknown: false,
+    source: '',
+    prune,
+    mode,
+    suspended,
+    dependsOn: unit.dependsOn.map((on) => ({ name: on, sharedSource: false })),
+    deletes: DEFAULT_DELETES,
+    releaseDeletes: 0,
   };
 }
 
@@ -79,17 +102,32 @@ function keysOf(plan: Plan, digest: Digest | undefined): readonly ObjectKey[] {
   return digest === undefined ? [] : (plan.input.content.get(digest)?.objects ?? []).map((object) => object.key);
 }
 
+/** Hands off: nothing of a suspended unit is deleted, nor given up. */
+function holdSuspended(plan: Plan): boolean {
+  for (const wish of plan.wishes) {
+    if (!wish.suspended || !isLeaving(wish)) continue;
+    if (fallBack(plan, wish, { kind: 'Suspended', message: 'it leaves when it is no longer suspended' })) return true;
+  }
+  return false;
+}
+
 /** A unit changes only together with what it depends on, where both follow one source. */
 function holdDependants(plan: Plan): boolean {
   for (const wish of plan.wishes) {
+    if (isLeaving(wish)) continue;
     for (const dependency of wish.dependsOn) {
       const other = plan.byName.get(dependency.name);
       const held = ((): Held | undefined => {
-        if (other === undefined || other.presence !== 'Delivered') {
+        const shared = dependency.sharedSource;
+        if (other === undefined && plan.input.unevaluated.has(dependency.name))
+          return { kind: 'Dependency', message: `waits for ${dependency.name}, which was not rendered yet` };
+        if (other?.presence === 'Kept')
+          return shared ? { kind: 'Dependency', message: `waits for ${other.name}, which is no longer targeted here` } : undefined;
+        if (other === undefined || isLeaving(other)) {
           const message = `depends on ${dependency.name}, which is not delivered to this cluster`;
           return { kind: 'Dependency', message, problem: new DroverError('DEPENDENCY_NOT_SELECTED', wish.name, message).toProblem() };
         }
-        if (!dependency.sharedSource) return undefined;
+        if (!shared) return undefined;
         if (other.renderFailed) return { kind: 'Dependency', message: `waits for ${other.name}, which does not render at this revision` };
         if (plan.fallen.has(other.name)) return { kind: 'Dependency', message: `waits for ${other.name}, which is held` };
         return undefined;
@@ -137,6 +175,11 @@ function holdHandovers(plan: Plan): boolean {
     const next = new Set(keysOf(plan, digestOf(plan, wish)));
     const leaving = keysOf(plan, plan.before.get(wish.name)?.digest).filter((key) => !next.has(key));
     if (leaving.length === 0) continue;
+    const unknown = unknownBeside(plan, wish);
+    if (unknown !== undefined) {
+      const message = `waits for ${unknown}, which could not be rendered at this revision: what leaves may move there`;
+      if (fallBack(plan, wish, { kind: 'Handover', message })) return true;
+    }
     for (const other of plan.wishes) {
       if (other === wish || other.presence !== 'Delivered' || other.newest === undefined) continue;
       const newest = new Set(keysOf(plan, other.newest));
@@ -148,6 +191,12 @@ function holdHandovers(plan: Plan): boolean {
     }
   }
   return false;
+}
+
+/** A Delivery of the same source of which nobody can tell what it lists now; its failure removes nothing. */
+function unknownBeside(plan: Plan, wish: UnitWish): UnitName | undefined {
+  for (const [name, source] of plan.input.unevaluated) if (name !== wish.name && source === wish.source) return name;
+  return plan.wishes.find((other) => other !== wish && other.renderUnknown && other.source === wish.source)?.name;
 }
 
 /** Deletions beyond the budget hold the unit. A unit that leaves as a whole was approved, or said `untargeted: Leave`. */
@@ -169,14 +218,14 @@ function unitsOf(plan: Plan): readonly BundleUnit[] {
     const digest = digestOf(plan, wish);
     if (digest === undefined) continue;
     const published = plan.before.get(wish.name);
-    const manifest = digest === published?.digest ? published.manifest : plan.input.content.get(digest)?.manifest;
+    // Content that was lost and stored again lies in other blobs.
+    const stored = plan.input.content.get(digest)?.manifest;
+    const manifest = stored ?? (digest === published?.digest ? published.manifest : undefined);
     if (manifest === undefined) throw new DroverError('UNEXPECTED', wish.name, `content of ${digest} is not known`);
     const dependsOn = wish.dependsOn.map((dependency) => dependency.name).sort();
     units.push({ name: wish.name, digest, manifest, prune: wish.prune, mode: wish.mode, suspended: wish.suspended, dependsOn });
   }
-  // What nobody wishes for, and nobody said leaves, stays as it was: absence is not emptiness.
-  for (const unit of plan.before.values()) if (!plan.byName.has(unit.name)) units.push(unit);
-  return units.sort(byUnit);
+  return units;
 }
 
 function leftOf(plan: Plan): readonly LeftUnit[] {
@@ -184,8 +233,10 @@ function leftOf(plan: Plan): readonly LeftUnit[] {
   for (const unit of plan.input.published?.left ?? []) if (!plan.input.leftDone.has(unit.name)) left.set(unit.name, unit);
   for (const wish of plan.wishes) {
     if (digestOf(plan, wish) !== undefined) left.delete(wish.name);
-    else if (plan.before.has(wish.name) && isLeaving(wish)) {
-      left.set(wish.name, { name: wish.name, objects: wish.presence === 'Delete' ? 'Delete' : 'Orphan' });
+    else if (isLeaving(wish) && (plan.before.has(wish.name) || left.has(wish.name))) {
+      // Where nothing may be written, nothing is deleted; and what was once said to stay is not taken after all.
+      const deletes = wish.presence === 'Delete' && wish.mode === 'Enforce' && left.get(wish.name)?.objects !== 'Orphan';
+      left.set(wish.name, { name: wish.name, objects: deletes ? 'Delete' : 'Orphan' });
     }
   }
   return [...left.values()].sort(byUnit);

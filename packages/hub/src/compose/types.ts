@@ -30,6 +30,10 @@ export interface UnitWish {
   readonly newest: Digest | undefined;
   /** The newest render failed: dependants at the same source wait. */
   readonly renderFailed: boolean;
+  /** It failed for no fault of the content, which may list anything. */
+  readonly renderUnknown: boolean;
+  /** The source it follows, by its key. */
+  readonly source: string;
   readonly prune: boolean;
   readonly mode: Mode;
   readonly suspended: boolean;
@@ -53,6 +57,8 @@ export interface ComposeInput {
   readonly units: readonly UnitWish[];
   /** Units of `left[]` that the agent has reported done. */
   readonly leftDone: ReadonlySet<UnitName>;
+  /** Deliveries, and their sources, that are not evaluated yet at what their source holds: they may list any object of it. */
+  readonly unevaluated: ReadonlyMap<UnitName, string>;
   /** Content of every digest that is wanted, newest or published here. */
   readonly content: ReadonlyMap<Digest, UnitContent>;
 }

@@ -51,6 +51,8 @@ export function createConfigurationReader(deps: ConfigurationReaderDeps): Config
         throw new DroverError('CONFIG_VANISHED', 'configuration', 'its directory is gone from the source');
       }
       if (read.from === 'flags') return deps.flags === undefined ? previous : { ...zeroConfiguration(deps.flags), from: 'flags' };
+      if (previous !== undefined && read.files.length === 0 && isWritten(previous))
+        throw new DroverError('CONFIG_VANISHED', 'configuration', 'its directory is there, and holds no file any more');
       const next: Configuration = { ...parseConfiguration(read.files, deps.flags), from: read.from };
       return previous === undefined ? next : keepLastGood(previous, next);
     } catch (thrown) {
@@ -61,6 +63,11 @@ export function createConfigurationReader(deps: ConfigurationReaderDeps): Config
         : { ...previous, problems: [...previous.problems.filter((known) => known.code !== problem.code), problem] };
     }
   };
+}
+
+/** Whether anything of it stands in a file. A directory that is suddenly empty is one that was not mounted. */
+function isWritten({ sources, deliveries, clusters }: Configuration): boolean {
+  return [...sources, ...deliveries, ...clusters].some(({ position }) => position !== undefined);
 }
 
 async function filesOfDirectory(

@@ -1,8 +1,10 @@
 import type { Problem, UnitName } from '@drover/contract';
 import { canonicalJson, unitName } from '@drover/contract';
+import type { Transaction } from 'kysely';
+import type { Database } from '#state/schema.ts';
 import type { Store } from '#state/store.ts';
 import { readMeta, writeMeta } from '#state/store.ts';
-import type { Configuration, Delivery } from './types.ts';
+import type { Configuration, Delivery, Named } from './types.ts';
 
 /** What a newly read configuration changed against the record. */
 export interface ConfigurationChange {
@@ -59,16 +61,10 @@ export async function recordConfiguration(
         })
         .onConflict((conflict) => conflict.columns(['namespace', 'name']).doUpdateSet({ spec, config_hash: hash, removed_at: null }))
         .execute();
+      if (row !== undefined && row.removed_at !== null) await keepUnits(tx, delivery);
     }
     for (const [name, row] of stored) {
       if (deliveries.has(name)) continue;
-      const units = await tx
-        .selectFrom('unit')
-        .select('cluster')
-        .where('namespace', '=', row.namespace)
-        .where('delivery', '=', row.name)
-        .limit(1)
-        .executeTakeFirst();
       const delivery = JSON.parse(row.spec) as Delivery;
       // A file that cannot be read may hold any document: nothing is taken for removed.
       const unknown = configuration.unreadable.length > 0;
@@ -76,11 +72,12 @@ export async function recordConfiguration(
         deliveries.set(name, delivery);
         continue;
       }
-      if (units === undefined) {
-        await tx.deleteFrom('delivery').where('namespace', '=', row.namespace).where('name', '=', row.name).execute();
+      if (!(await hasUnits(tx, row))) {
+        await forget(tx, row);
         continue;
       }
-      deliveries.set(name, delivery);
+      // What is no longer written suspends nothing: nobody could lift it.
+      deliveries.set(name, { ...delivery, suspend: false });
       removed.add(name);
       if (row.removed_at !== null) continue;
       await tx
@@ -97,14 +94,65 @@ export async function recordConfiguration(
         .where('namespace', '=', row.namespace)
         .where('delivery', '=', row.name)
         .execute();
+      await tx
+        .updateTable('rollout')
+        .set({ state: 'Superseded', ended_at: deps.now() })
+        .where('namespace', '=', row.namespace)
+        .where('delivery', '=', row.name)
+        .where('state', '=', 'Progressing')
+        .execute();
       await deps.store.event(tx, { severity: 'Warning', reason: 'DeliveryRemoved', unit: name, message: note });
       changed.add(name);
     }
     const { sources, clusters, from } = configuration;
-    await writeMeta(tx, 'last-good', canonicalJson({ sources, clusters, from }));
+    const good = canonicalJson({ sources, clusters, from });
+    if ((await readMeta(tx, 'last-good')) !== good) await writeMeta(tx, 'last-good', good);
     await recordProblems(deps.store, tx, [...configuration.problems, ...configuration.warnings]);
     return { deliveries, rendered, changed, removed };
   });
+}
+
+async function hasUnits(tx: Transaction<Database>, delivery: Named): Promise<boolean> {
+  const unit = await tx
+    .selectFrom('unit')
+    .select('cluster')
+    .where('namespace', '=', delivery.namespace)
+    .where('delivery', '=', delivery.name)
+    .limit(1)
+    .executeTakeFirst();
+  return unit !== undefined;
+}
+
+/** Units of a Delivery that is configured again no longer leave; their next render tells whether they are to stay. */
+async function keepUnits(tx: Transaction<Database>, delivery: Named): Promise<void> {
+  await tx
+    .updateTable('unit')
+    .set({ presence: 'Delivered', note: null })
+    .where('namespace', '=', delivery.namespace)
+    .where('delivery', '=', delivery.name)
+    .where('presence', 'in', ['Delete', 'Orphan'])
+    .execute();
+}
+
+/** Forgets a Delivery that has no unit left, but for its newest number: a name that comes back goes on from there. */
+async function forget(tx: Transaction<Database>, delivery: Named): Promise<void> {
+  for (const table of ['release_unit', 'rollout', 'rollout_stage', 'rollout_cluster'] as const)
+    await tx.deleteFrom(table).where('namespace', '=', delivery.namespace).where('delivery', '=', delivery.name).execute();
+  const newest = await tx
+    .selectFrom('release')
+    .select('number')
+    .where('namespace', '=', delivery.namespace)
+    .where('delivery', '=', delivery.name)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  await tx
+    .deleteFrom('release')
+    .where('namespace', '=', delivery.namespace)
+    .where('delivery', '=', delivery.name)
+    .where('number', '<', newest?.number ?? 0)
+    .execute();
+  await tx.deleteFrom('delivery').where('namespace', '=', delivery.namespace).where('name', '=', delivery.name).execute();
 }
 
 /** The configuration that was in force when the hub ended; undefined before the first. */
@@ -113,10 +161,11 @@ export async function restoreConfiguration(store: Store): Promise<Configuration 
   if (text === undefined) return undefined;
   const kept = JSON.parse(text) as Pick<Configuration, 'sources' | 'clusters' | 'from'>;
   const rows = await store.db.selectFrom('delivery').select('spec').where('removed_at', 'is', null).execute();
+  const problems = (await readMeta(store.db, 'config')) ?? '[]';
   return {
     ...kept,
     deliveries: rows.map((row) => JSON.parse(row.spec) as Delivery),
-    problems: [],
+    problems: JSON.parse(problems) as Problem[],
     refused: [],
     unreadable: [],
     warnings: [],
@@ -128,7 +177,7 @@ function unplacedSpec(spec: string): string {
   return canonicalJson(unplaced);
 }
 
-async function recordProblems(store: Store, tx: Parameters<Parameters<Store['write']>[0]>[0], problems: readonly Problem[]): Promise<void> {
+async function recordProblems(store: Store, tx: Transaction<Database>, problems: readonly Problem[]): Promise<void> {
   const text = canonicalJson(problems);
   const before = (await readMeta(tx, 'config')) ?? '[]';
   if (text === before) return;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DroverError, canonicalJson, digestOf } from '@drover/contract';
+import { deletesBetween } from '#compose/deletes.ts';
 import type { Delivery } from '#config/types.ts';
 import { DEFAULT_DELETES } from '#config/types.ts';
 import type { RenderResult } from '#render/types.ts';
@@ -79,6 +80,8 @@ async function hub() {
     reads: createReadIndex(),
     log: { warn: () => {} },
     startRollout: stage.start,
+    skipRollout: stage.skip,
+    deletesBetween,
     async render(_tree: Tree, _delivery: Delivery, target: { readonly name: string }): Promise<RenderResult> {
       const wanted = script[target.name] ?? 'absent';
       const reads = [{ path: `clusters/${target.name}`, oid: null }];

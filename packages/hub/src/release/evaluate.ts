@@ -1,19 +1,23 @@
-import type { Digest, ObjectKey, Problem, UnitName, UnitOptions } from '@drover/contract';
+import type { Digest, LeftUnit, ObjectKey, Problem, UnitName, UnitOptions } from '@drover/contract';
 import { DroverError, showUnit, unitName } from '@drover/contract';
 import type { Transaction } from 'kysely';
-import type { Delivery } from '#config/types.ts';
+import type { Delivery, Named } from '#config/types.ts';
 import type { StoredUnit } from '#publish/types.ts';
 import type { RenderCluster, RenderResult, RenderedObject } from '#render/types.ts';
 import type { Tree } from '#sources/types.ts';
 import type { Database, UnitTable } from '#state/schema.ts';
-import type { Db, Store } from '#state/store.ts';
+import type { Store } from '#state/store.ts';
+import { readBundle } from '#state/bundle.ts';
 import { stateOfRow, writeState } from '#state/unit-row.ts';
 import { forEachLimited } from '../for-each-limited.ts';
+import { newUnitRow } from './new-unit-row.ts';
 import { unitOptions } from './options.ts';
 import { planRelease } from './plan-release.ts';
 import type { ReadIndex } from './read-index.ts';
 import type { TargetCluster } from './targets.ts';
 import { targetsOf } from './targets.ts';
+import type { Judged } from './types.ts';
+import { writeRelease } from './write-release.ts';
 
 /** A joined and accepted cluster, as far as releases need it. */
 export interface EvaluateCluster extends TargetCluster, RenderCluster {
@@ -34,6 +38,14 @@ export interface EvaluateDeps {
   ) => Promise<StoredUnit>;
   /** Starts the rollout of a release that was just written. */
   readonly startRollout: (tx: Transaction<Database>, delivery: Delivery, number: number, clusters: readonly string[]) => Promise<void>;
+  /** A cluster is no longer one of a Delivery's: its rollout does not wait for it. */
+  readonly skipRollout: (tx: Transaction<Database>, delivery: Named, cluster: string) => Promise<void>;
+  /** What would be deleted if a unit went from one list of objects to another. */
+  readonly deletesBetween: (
+    before: readonly ObjectKey[],
+    after: readonly ObjectKey[],
+    elsewhere: ReadonlySet<ObjectKey>,
+  ) => readonly ObjectKey[];
   readonly log: { warn(fields: object, message: string): void };
 }
 
@@ -56,12 +68,9 @@ export interface Evaluated {
   readonly retry: ReadonlySet<string>;
 }
 
-type Judged =
-  | { readonly type: 'digest'; readonly digest: Digest }
-  | { readonly type: 'problem'; readonly problem: Problem }
-  | { readonly type: 'gone'; readonly note: string };
-
 const MAX_RENDERS_IN_FLIGHT = 16;
+/** Below the number of parameters of one statement. */
+const ROWS = 500;
 
 /** `namespace/name@uid`: a unit's key in the read index. */
 export function indexKey(name: UnitName, uid: string): string {
@@ -77,67 +86,71 @@ export async function evaluate(deps: EvaluateDeps, input: EvaluateInput, signal:
   const { delivery, tree } = input;
   const name = unitName(delivery.namespace, delivery.name);
   const { targets, problem } = targetsOf(delivery, input.clusters);
-  if (problem !== undefined) {
-    await setDeliveryProblem(deps.store, delivery, problem);
-    return { touched: new Set(), retry: new Set() };
-  }
-  await setDeliveryProblem(deps.store, delivery, undefined);
-  const rows = new Map((await rowsOf(deps.store.db, delivery)).map((row) => [row.cluster, row]));
+  await setDeliveryProblem(deps.store, delivery, problem);
+  if (problem !== undefined) return { touched: new Set(), retry: new Set() };
+  const rows = await deps.store.db
+    .selectFrom('unit')
+    .select(['cluster', 'published'])
+    .where('namespace', '=', delivery.namespace)
+    .where('delivery', '=', delivery.name)
+    .execute();
+  const published = new Map(rows.map((row) => [row.cluster, row.published]));
   const judged = new Map<string, Judged>();
-  const retry = new Set<string>();
   const queue = targets.filter((cluster) => input.only === undefined || input.only.has(cluster.uid));
   await forEachLimited(queue, MAX_RENDERS_IN_FLIGHT, async (cluster) => {
-    const result = await judgeOne(deps, delivery, tree, cluster, rows.get(cluster.uid), signal);
-    if (result.retry) retry.add(cluster.uid);
-    if (result.judged !== undefined) judged.set(cluster.uid, result.judged);
+    const verdict = await judgeOne(deps, delivery, tree, cluster, published.get(cluster.uid), signal);
+    if (verdict !== undefined) judged.set(cluster.uid, verdict);
   });
+  const retry = new Set([...judged].filter(([, verdict]) => verdict.type === 'unknown').map(([uid]) => uid));
   const targeted = new Set(targets.map((cluster) => cluster.uid));
-  for (const row of rows.values()) {
-    if (!targeted.has(row.cluster) && input.clusters.some((cluster) => cluster.uid === row.cluster)) {
-      judged.set(row.cluster, { type: 'gone', note: `the selector of ${name} no longer matches this cluster` });
-      deps.reads.delete(indexKey(name, row.cluster));
-    }
+  const accepted = new Set(input.clusters.map((cluster) => cluster.uid));
+  for (const uid of published.keys()) {
+    if (targeted.has(uid) || !accepted.has(uid)) continue;
+    judged.set(uid, { type: 'gone', note: `the selector of ${name} no longer matches this cluster` });
+    deps.reads.delete(indexKey(name, uid));
   }
   const touched = await deps.store.write((tx) => writeJudged(deps, tx, input, judged));
   return { touched, retry };
 }
 
+/**
+ * What the newest content of a unit comes to; undefined where the Delivery does not concern the cluster.
+ *
+ * @param published undefined without a row, null with one that was never published
+ */
 async function judgeOne(
   deps: EvaluateDeps,
   delivery: Delivery,
   tree: Tree,
   cluster: EvaluateCluster,
-  row: UnitTable | undefined,
+  published: Digest | null | undefined,
   signal: AbortSignal,
-): Promise<{ readonly judged: Judged | undefined; readonly retry: boolean }> {
+): Promise<Judged | undefined> {
   const name = unitName(delivery.namespace, delivery.name);
-  let result: RenderResult;
+  const subject = showUnit(name, cluster.name);
   try {
-    result = await deps.render(tree, delivery, cluster, signal);
+    const result = await deps.render(tree, delivery, cluster, signal);
+    deps.reads.set(indexKey(name, cluster.uid), result.reads);
+    if (result.type === 'failed') return { type: 'problem', problem: result.problem };
+    if (result.type === 'rendered') {
+      const stored = await deps.storeUnit(name, unitOptions(delivery), result.objects, signal);
+      return { type: 'digest', digest: stored.digest };
+    }
+    const byPath = delivery.targeting.type === 'path';
+    if (typeof published === 'string' || (published === null && byPath))
+      return { type: 'gone', note: `${result.path}/ is not there at ${tree.revision}` };
+    if (byPath) return undefined;
+    const position = { file: result.path };
+    return {
+      type: 'problem',
+      problem: new DroverError('RENDER_NOTHING_FOUND', subject, `nothing found at ${result.path}`, { position }).toProblem(),
+    };
   } catch (thrown) {
     signal.throwIfAborted();
-    const error = DroverError.from(thrown, showUnit(name, cluster.name));
+    const error = DroverError.from(thrown, subject);
+    if (error.kind === 'terminal') return { type: 'problem', problem: error.toProblem() };
     deps.log.warn({ err: error, unit: name, cluster: cluster.name }, 'render failed for no fault of the content');
-    return { judged: { type: 'problem', problem: error.toProblem() }, retry: true };
-  }
-  deps.reads.set(indexKey(name, cluster.uid), result.reads);
-  switch (result.type) {
-    case 'rendered': {
-      const stored = await deps.storeUnit(name, unitOptions(delivery), result.objects, signal);
-      return { judged: { type: 'digest', digest: stored.digest }, retry: false };
-    }
-    case 'failed':
-      return { judged: { type: 'problem', problem: result.problem }, retry: false };
-    case 'absent': {
-      if (row !== undefined && (row.published !== null || delivery.targeting.type === 'path')) {
-        return { judged: { type: 'gone', note: `${result.path}/ is not there at ${tree.revision}` }, retry: false };
-      }
-      if (delivery.targeting.type === 'path') return { judged: undefined, retry: false };
-      const problem = new DroverError('RENDER_NOTHING_FOUND', showUnit(name, cluster.name), `nothing found at ${result.path}`, {
-        position: { file: result.path },
-      }).toProblem();
-      return { judged: { type: 'problem', problem }, retry: false };
-    }
+    return { type: 'unknown', problem: error.toProblem() };
   }
 }
 
@@ -151,39 +164,35 @@ async function writeJudged(
   const { delivery, tree } = input;
   const now = deps.now();
   const clusters = new Map(input.clusters.map((cluster) => [cluster.uid, cluster]));
-  const rows = new Map((await rowsOf(tx, delivery)).map((row) => [row.cluster, row]));
+  const rows = await rowsOf(tx, delivery, [...judged.keys()]);
   const wanted = new Map<string, Digest>();
   for (const row of rows.values()) if (row.wanted !== null) wanted.set(row.cluster, row.wanted);
-  const units = new Map([...judged].filter((entry): entry is [string, Exclude<Judged, { type: 'gone' }>] => entry[1].type !== 'gone'));
-  const released = planRelease(wanted, units);
+  const released = planRelease(wanted, judged);
   const number = released.size === 0 ? undefined : await writeRelease(deps, tx, input, rows, judged, released, now);
   const touched = new Set<string>();
-  for (const [uid, result] of judged) {
+  for (const [uid, verdict] of judged) {
     const cluster = clusters.get(uid);
     if (cluster === undefined) continue;
-    const row = rows.get(uid) ?? (await insertRow(tx, delivery, uid, now));
-    if (result.type === 'gone' && row.published === null) {
-      // Nothing of it ever reached the cluster.
-      await tx
-        .deleteFrom('unit')
-        .where('namespace', '=', row.namespace)
-        .where('delivery', '=', row.delivery)
-        .where('cluster', '=', uid)
-        .execute();
-      continue;
+    const known = rows.get(uid);
+    if (known === undefined && verdict.type === 'gone') continue;
+    const row = known ?? (await insertRow(tx, delivery, uid, now));
+    let left: LeftUnit['objects'] | undefined;
+    if (verdict.type === 'gone') {
+      if (row.presence === 'Delivered') await deps.skipRollout(tx, delivery, uid);
+      // The row may lag behind the head: a hub that died in between has published what it did not write down.
+      const bundle = row.published === null ? await readBundle(tx, uid) : undefined;
+      const named = ({ name }: { readonly name: UnitName }): boolean => name === unitName(delivery.namespace, delivery.name);
+      left = bundle?.left.find(named)?.objects;
+      if (row.published === null && left === undefined && bundle?.units.some(named) !== true) {
+        await deleteRow(tx, row);
+        continue;
+      }
     }
-    const next = nextRow(delivery, tree, row, result, number, released.get(uid));
+    const next = nextRow(delivery, tree, row, verdict, { number, released: released.get(uid), left });
     if (next === undefined) continue;
     touched.add(uid);
-    await writeState(
-      deps.store,
-      tx,
-      row,
-      next,
-      stateOfRow(next, { online: cluster.online, lastSeen: cluster.lastSeen }, now),
-      cluster.name,
-      now,
-    );
+    const seen = { online: cluster.online, lastSeen: cluster.lastSeen };
+    await writeState(deps.store, tx, row, next, stateOfRow(next, seen, now), cluster.name, now);
   }
   await tx
     .updateTable('delivery')
@@ -194,36 +203,51 @@ async function writeJudged(
   return touched;
 }
 
+interface NextRow {
+  readonly number: number | undefined;
+  /** Digest that is new to the cluster. */
+  readonly released: Digest | undefined;
+  /** The unit has left the bundle already. */
+  readonly left: LeftUnit['objects'] | undefined;
+}
+
+/** Undefined when nothing of the row changes. */
 function nextRow(
   delivery: Delivery,
   tree: Tree,
   row: UnitTable,
-  result: Judged,
-  number: number | undefined,
-  released: Digest | undefined,
+  verdict: Judged,
+  { number, released, left }: NextRow,
 ): UnitTable | undefined {
-  switch (result.type) {
+  switch (verdict.type) {
     case 'gone': {
-      const presence = delivery.untargeted === 'Leave' ? (delivery.prune ? 'Delete' : 'Orphan') : 'Kept';
+      // What has left already cannot be kept any more.
+      const presence = left ?? (delivery.untargeted === 'Leave' ? (delivery.prune ? 'Delete' : 'Orphan') : 'Kept');
       if (row.presence === presence) return undefined;
-      const note = presence === 'Kept' ? `${result.note}; its last content stays until it is approved to leave` : `leaves: ${result.note}`;
+      const note =
+        presence === 'Kept' ? `${verdict.note}; its last content stays until it is approved to leave` : `leaves: ${verdict.note}`;
       return { ...row, presence, note, problem: null };
     }
     case 'problem': {
-      const problem = JSON.stringify(result.problem);
+      const problem = JSON.stringify(verdict.problem);
       if (row.problem === problem && row.presence === 'Delivered') return undefined;
       return { ...row, presence: 'Delivered', note: null, problem };
     }
+    case 'unknown': {
+      // It proves nothing: neither that the unit is there, nor that it is not.
+      const problem = JSON.stringify(verdict.problem);
+      return row.problem === problem ? undefined : { ...row, problem };
+    }
     case 'digest': {
-      const same = row.rendered === result.digest && row.problem === null && row.presence === 'Delivered' && released === undefined;
-      if (same) return undefined;
+      const { digest } = verdict;
+      if (row.rendered === digest && row.problem === null && row.presence === 'Delivered' && released === undefined) return undefined;
       return {
         ...row,
         presence: 'Delivered',
         note: null,
         problem: null,
-        rendered: result.digest,
-        rendered_revision: row.rendered === result.digest ? row.rendered_revision : tree.revision,
+        rendered: digest,
+        rendered_revision: row.rendered === digest ? row.rendered_revision : tree.revision,
         ...(released === undefined
           ? {}
           : { wanted: released, wanted_release: number ?? row.wanted_release, wanted_revision: tree.revision }),
@@ -232,161 +256,37 @@ function nextRow(
   }
 }
 
-async function writeRelease(
-  deps: EvaluateDeps,
-  tx: Transaction<Database>,
-  input: EvaluateInput,
-  rows: ReadonlyMap<string, UnitTable>,
-  judged: ReadonlyMap<string, Judged>,
-  released: ReadonlyMap<string, Digest>,
-  now: number,
-): Promise<number | undefined> {
-  const { delivery, tree, configHash } = input;
-  const { namespace, name } = delivery;
-  const newest = await tx
-    .selectFrom('release')
-    .selectAll()
-    .where('namespace', '=', namespace)
-    .where('delivery', '=', name)
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  const joinedLate =
-    newest !== undefined &&
-    newest.revision === tree.revision &&
-    newest.config_hash === configHash &&
-    [...released.keys()].every((uid) => (rows.get(uid)?.wanted ?? null) === null);
-  if (newest !== undefined && (joinedLate || input.factsOnly)) {
-    // The release did not know these clusters yet, or their facts alone changed: it is renewed for them.
-    for (const [cluster, digest] of released) {
-      await tx
-        .insertInto('release_unit')
-        .values({ namespace, delivery: name, number: newest.number, cluster, digest, problem: null })
-        .onConflict((conflict) => conflict.columns(['namespace', 'delivery', 'number', 'cluster']).doUpdateSet({ digest, problem: null }))
-        .execute();
-    }
-    await deps.startRollout(tx, delivery, newest.number, [...released.keys()]);
-    return newest.number;
-  }
-  const number = (newest?.number ?? 0) + 1;
-  await tx
-    .insertInto('release')
-    .values({
-      namespace,
-      delivery: name,
-      number,
-      revision: tree.revision,
-      commit: JSON.stringify(tree.commit),
-      config_hash: configHash,
-      created_at: now,
-      deletes: delivery.prune ? await countDeletes(tx, rows, released) : 0,
-    })
-    .execute();
-  const units = new Map<string, { digest: string | null; problem: string | null }>();
-  for (const row of rows.values())
-    if (row.wanted !== null && row.presence === 'Delivered') units.set(row.cluster, { digest: row.wanted, problem: null });
-  for (const [cluster, result] of judged) {
-    if (result.type === 'digest') units.set(cluster, { digest: result.digest, problem: null });
-    else if (result.type === 'problem')
-      units.set(cluster, { digest: rows.get(cluster)?.wanted ?? null, problem: JSON.stringify(result.problem) });
-    else units.delete(cluster);
-  }
-  for (const chunk of chunks([...units], 500)) {
-    await tx
-      .insertInto('release_unit')
-      .values(chunk.map(([cluster, unit]) => ({ namespace, delivery: name, number, cluster, ...unit })))
+async function rowsOf(tx: Transaction<Database>, delivery: Named, uids: readonly string[]): Promise<ReadonlyMap<string, UnitTable>> {
+  const rows = new Map<string, UnitTable>();
+  for (let at = 0; at < uids.length; at += ROWS) {
+    const some = await tx
+      .selectFrom('unit')
+      .selectAll()
+      .where('namespace', '=', delivery.namespace)
+      .where('delivery', '=', delivery.name)
+      .where('cluster', 'in', uids.slice(at, at + ROWS))
       .execute();
+    for (const row of some) rows.set(row.cluster, row);
   }
-  await tx.updateTable('delivery').set({ release: number }).where('namespace', '=', namespace).where('name', '=', name).execute();
-  await tx
-    .deleteFrom('release_unit')
-    .where('namespace', '=', namespace)
-    .where('delivery', '=', name)
-    .where('number', '<=', number - KEPT_RELEASES)
-    .execute();
-  await deps.startRollout(tx, delivery, number, [...released.keys()]);
-  await deps.store.event(tx, {
-    severity: 'Info',
-    reason: 'ReleaseCreated',
-    unit: unitName(namespace, name),
-    message: `${name}-${number}: ${tree.revision} "${tree.commit.subject}" (${tree.commit.author}) changes ${released.size} of ${units.size} clusters`,
-  });
-  return number;
+  return rows;
 }
 
-const KEPT_RELEASES = 10;
-
-/** Objects that a release removes over all clusters; those that another unit of the cluster lists do not count. */
-async function countDeletes(
-  tx: Transaction<Database>,
-  rows: ReadonlyMap<string, UnitTable>,
-  released: ReadonlyMap<string, Digest>,
-): Promise<number> {
-  const pairs = new Map<string, string[]>();
-  for (const [uid, digest] of released) {
-    const published = rows.get(uid)?.published;
-    if (published === undefined || published === null || published === digest) continue;
-    const pair = `${published} ${digest}`;
-    pairs.set(pair, [...(pairs.get(pair) ?? []), uid]);
-  }
-  let deletes = 0;
-  for (const [pair, uids] of pairs) {
-    const [before = '', after = ''] = pair.split(' ');
-    const next = new Set(await keysOf(tx, after));
-    const removed = (await keysOf(tx, before)).filter((key) => !next.has(key));
-    if (removed.length === 0) continue;
-    for (const uid of uids) {
-      const others = await tx.selectFrom('unit').select('rendered').where('cluster', '=', uid).where('rendered', 'is not', null).execute();
-      const elsewhere = new Set<ObjectKey>();
-      for (const other of others)
-        if (other.rendered !== null && other.rendered !== before) for (const key of await keysOf(tx, other.rendered)) elsewhere.add(key);
-      deletes += removed.filter((key) => !elsewhere.has(key)).length;
-    }
-  }
-  return deletes;
-}
-
-async function keysOf(db: Db, digest: Digest): Promise<readonly ObjectKey[]> {
-  const row = await db.selectFrom('unit_content').select('objects').where('digest', '=', digest).executeTakeFirst();
-  return row === undefined ? [] : (JSON.parse(row.objects) as [ObjectKey][]).map(([key]) => key);
-}
-
-function rowsOf(db: Db, delivery: Delivery): Promise<UnitTable[]> {
-  return db.selectFrom('unit').selectAll().where('namespace', '=', delivery.namespace).where('delivery', '=', delivery.name).execute();
-}
-
-async function insertRow(tx: Transaction<Database>, delivery: Delivery, cluster: string, now: number): Promise<UnitTable> {
-  const row: UnitTable = {
-    namespace: delivery.namespace,
-    delivery: delivery.name,
-    cluster,
-    rendered: null,
-    rendered_revision: null,
-    problem: null,
-    wanted: null,
-    wanted_release: null,
-    wanted_revision: null,
-    published: null,
-    published_release: null,
-    published_revision: null,
-    held: '[]',
-    presence: 'Delivered',
-    note: null,
-    report: null,
-    reported_at: null,
-    applied: null,
-    applied_release: null,
-    applied_revision: null,
-    state: 'Progressing',
-    since: now,
-    message: '',
-    drift: 0,
-  };
+async function insertRow(tx: Transaction<Database>, delivery: Named, cluster: string, now: number): Promise<UnitTable> {
+  const row = newUnitRow(delivery, cluster, now);
   await tx.insertInto('unit').values(row).execute();
   return row;
 }
 
-async function setDeliveryProblem(store: Store, delivery: Delivery, problem: Problem | undefined): Promise<void> {
+async function deleteRow(tx: Transaction<Database>, row: UnitTable): Promise<void> {
+  await tx
+    .deleteFrom('unit')
+    .where('namespace', '=', row.namespace)
+    .where('delivery', '=', row.delivery)
+    .where('cluster', '=', row.cluster)
+    .execute();
+}
+
+async function setDeliveryProblem(store: Store, delivery: Named, problem: Problem | undefined): Promise<void> {
   const text = problem === undefined ? null : JSON.stringify(problem);
   const row = await store.db
     .selectFrom('delivery')
@@ -411,8 +311,4 @@ async function setDeliveryProblem(store: Store, delivery: Delivery, problem: Pro
       });
     }
   });
-}
-
-function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

@@ -19,7 +19,7 @@ export interface FollowerDeps extends Pick<BasePorts, 'clock' | 'random' | 'log'
 export interface SourceFollower extends AsyncDisposable {
   /** Starts what is new, stops what is gone, and tells pollers what changed. */
   follow(sources: readonly GitRepository[], signal: AbortSignal): Promise<void>;
-  /** Polls now; resolves with the result of a fetch that began after the call; undefined for a source that is not followed. */
+  /** Polls now; resolves with the result of a fetch that began after the call; undefined for a source that is not followed (any more). */
   fetchNow(source: Named): Promise<FetchResult | undefined>;
   has(source: Named): boolean;
 }
@@ -33,7 +33,7 @@ interface Followed {
   /** Fetches begun so far. */
   begun: number;
   /** Those who wait for a fetch that begins after they came. */
-  waiting: { readonly after: number; readonly wake: (result: FetchResult) => void }[];
+  waiting: { readonly after: number; readonly wake: (result: FetchResult | undefined) => void }[];
 }
 
 export function createFollower(deps: FollowerDeps): SourceFollower {
@@ -44,6 +44,8 @@ export function createFollower(deps: FollowerDeps): SourceFollower {
     await restore(spec, mirror, signal);
     const stop = new AbortController();
     let recording: Promise<void> = Promise.resolve();
+    /** A commit came that could not be recorded: the next fetch brings it again, as nothing new. */
+    let missed = false;
     const fetch = (asked: GitRepository, at: AbortSignal): Promise<FetchResult> => {
       entry.begun++;
       return mirror.fetch(asked, at);
@@ -56,9 +58,14 @@ export function createFollower(deps: FollowerDeps): SourceFollower {
         recording = recording
           .then(() => deps.effect('source-record', () => recordFetch({ store: deps.store, now: () => deps.clock.now() }, asked, result)))
           .then(() => {
-            if (result.changed && result.tree !== undefined) deps.onTree(asked, result.tree, result.changedPaths);
+            if (result.tree === undefined || (!result.changed && !missed)) return;
+            deps.onTree(asked, result.tree, missed ? undefined : result.changedPaths);
+            missed = false;
           })
-          .catch((thrown: unknown) => deps.log.error({ err: DroverError.from(thrown, sourceKey(asked)) }, 'a fetch could not be recorded'))
+          .catch((thrown: unknown) => {
+            missed ||= result.changed;
+            deps.log.error({ err: DroverError.from(thrown, sourceKey(asked)) }, 'a fetch could not be recorded');
+          })
           .then(() => {
             const { waiting } = entry;
             entry.waiting = waiting.filter(({ after }) => after >= begun);
@@ -94,6 +101,7 @@ export function createFollower(deps: FollowerDeps): SourceFollower {
   async function end(entry: Followed): Promise<void> {
     entry.stop.abort();
     await entry.running;
+    for (const { wake } of entry.waiting.splice(0)) wake(undefined);
     await entry.mirror[Symbol.asyncDispose]();
   }
 

@@ -26,15 +26,17 @@ export async function recordFetch(
       .executeTakeFirst();
     const problem = result.problem === undefined ? null : canonicalJson(result.problem);
     const code = before === undefined || before.problem === null ? undefined : (JSON.parse(before.problem) as { code: string }).code;
+    // A commit of another repository is none of this one's: it would be taken for its history after a restart.
+    const last = before !== undefined && (JSON.parse(before.spec) as GitRepository).url === source.url ? before : undefined;
     const row = {
       kind: 'GitRepository',
       namespace,
       name,
       spec: canonicalJson(source),
-      sha: result.tree?.commit.sha ?? before?.sha ?? null,
-      revision: result.tree?.revision ?? before?.revision ?? null,
-      commit: result.tree === undefined ? (before?.commit ?? null) : canonicalJson(result.tree.commit),
-      last_fetch: result.problem === undefined ? now : (before?.last_fetch ?? null),
+      sha: result.tree?.commit.sha ?? last?.sha ?? null,
+      revision: result.tree?.revision ?? last?.revision ?? null,
+      commit: result.tree === undefined ? (last?.commit ?? null) : canonicalJson(result.tree.commit),
+      last_fetch: result.problem === undefined ? now : (last?.last_fetch ?? null),
       last_webhook: before?.last_webhook ?? null,
       problem,
       problem_since: problem === null ? null : code === result.problem?.code ? (before?.problem_since ?? now) : now,

@@ -9,6 +9,11 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       for (const statement of MAIN_PATH) await sql.raw(statement).execute(db);
     },
   },
+  '0002-unit-changed': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      for (const statement of UNIT_CHANGED) await sql.raw(statement).execute(db);
+    },
+  },
 };
 
 const MAIN_PATH = [
@@ -54,4 +59,9 @@ const MAIN_PATH = [
      primary key (lookup, closure))`,
   `create table render_result (key text primary key, bytes blob not null)`,
   `create index render_closure_result on render_closure (result)`,
+];
+
+const UNIT_CHANGED = [
+  `alter table unit add column changed_epoch integer not null default 0`,
+  `alter table unit add column changed_generation integer not null default 0`,
 ];

@@ -173,10 +173,13 @@ export interface UnitTable {
   wanted: string | null;
   wanted_release: number | null;
   wanted_revision: string | null;
-  /** Digest in the cluster's current head. */
+  /** Digest in the cluster's current head; null when the unit is not in it, or has left. */
   published: string | null;
   published_release: number | null;
   published_revision: string | null;
+  /** Head in which the unit last came, changed or left: what an agent said of an earlier one says nothing of it. 0 before. */
+  changed_epoch: number;
+  changed_generation: number;
   /** JSON of BlockedOn[]: why `wanted` is not published. */
   held: string;
   /** Delivered | Kept (waits for approval to leave) | Delete | Orphan (in `left[]` until the agent has reported it done) */

@@ -1,10 +1,13 @@
-import type { BlockedOn, Problem, UnitReport } from '@drover/contract';
-import { showUnit } from '@drover/contract';
+import type { BlockedOn, Head, Problem, UnitReport } from '@drover/contract';
+import { compareHeads, showUnit } from '@drover/contract';
 import type { Transaction } from 'kysely';
 import type { Database, UnitTable } from './schema.ts';
 import type { Db, Store } from './store.ts';
 import type { UnitState } from './unit-state.ts';
 import { unitState } from './unit-state.ts';
+
+/** A head's place in the order of its cluster's heads. */
+export type HeadPlace = Pick<Head, 'epoch' | 'generation'>;
 
 /** `held` as stored: what blocks, and the problem behind it where a person must mend the configuration. */
 export interface StoredHeld extends BlockedOn {
@@ -26,11 +29,22 @@ export function stateOfRow(
     published: row.published ?? undefined,
     held: held.map(({ problem: _problem, ...blocked }) => blocked),
     heldProblem: held.find((entry) => entry.problem !== undefined)?.problem,
-    report: row.report === null ? undefined : (JSON.parse(row.report) as UnitReport),
+    report: reportOf(row),
     silentMs: cluster.online ? 0 : cluster.lastSeen === undefined ? Infinity : now - cluster.lastSeen,
     online: cluster.online,
     offlineSince: cluster.lastSeen ?? now,
   });
+}
+
+/** What the agent last said of the unit; undefined when that was before the unit last came, changed or left. */
+export function reportOf(row: Pick<UnitTable, 'report' | 'changed_epoch' | 'changed_generation'>): UnitReport | undefined {
+  const report = row.report === null ? undefined : (JSON.parse(row.report) as UnitReport);
+  return report === undefined || compareHeads(report, changedIn(row)) < 0 ? undefined : report;
+}
+
+/** The head in which the unit last came, changed or left. */
+export function changedIn(row: Pick<UnitTable, 'changed_epoch' | 'changed_generation'>): HeadPlace {
+  return { epoch: row.changed_epoch, generation: row.changed_generation };
 }
 
 /** One unit's row, as it is now. */

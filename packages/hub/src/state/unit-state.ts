@@ -14,6 +14,7 @@ export interface UnitKnowledge {
   readonly held: readonly BlockedOn[];
   /** Of one of `held` that needs a person to mend the configuration. */
   readonly heldProblem: Problem | undefined;
+  /** Of the head in which the unit last changed, or a later one. */
   readonly report: UnitReport | undefined;
   /** ms since the cluster was last heard of; Infinity when never. */
   readonly silentMs: number;
@@ -37,15 +38,20 @@ export function unitState(known: UnitKnowledge): UnitState {
   }
   if (known.presence === 'Delete' || known.presence === 'Orphan') {
     const silent = known.silentMs >= UNKNOWN_AFTER_MS;
-    return { state: silent ? 'Unknown' : 'Progressing', message: known.note ?? 'leaves this cluster', blockedOn };
+    const [held] = known.held;
+    const state = heldProblem !== undefined ? 'Failed' : silent ? 'Unknown' : held !== undefined ? 'Waiting' : 'Progressing';
+    const why = known.note ?? 'leaves this cluster';
+    return { state, message: held === undefined ? why : `${why}; ${held.message}`, blockedOn };
   }
   const released = known.held.length === 0 && known.presence !== 'Kept';
+  // In mode Observe nothing is applied: Ready means that nothing would change.
+  const same = current?.mode === 'Observe' && current.state === 'Ready';
   const state = stateOf({
     failed: problem !== undefined || heldProblem !== undefined || current?.state === 'Failed',
     silentMs: known.published === undefined ? 0 : known.silentMs,
-    applied: released && current !== undefined && current.applied === current.wanted,
+    applied: released && current !== undefined && (same || current.applied === current.wanted),
     applying: released && current?.state === 'Progressing',
-    healthy: current?.healthy ?? false,
+    healthy: same || (current?.healthy ?? false),
     blocked: !released || blockedOn.length > 0,
   });
   return { state, message: messageOf(known, state, blockedOn, current), blockedOn };
@@ -64,5 +70,6 @@ function messageOf(known: UnitKnowledge, state: State, blockedOn: readonly Block
   if (current !== undefined && current.message !== '' && (state === 'Failed' || state === 'NotReady')) return current.message;
   const [first] = blockedOn;
   if (first !== undefined) return first.message;
-  return current?.message ?? 'published; the agent has not reported it yet';
+  if (current !== undefined) return current.message;
+  return known.published === known.wanted ? 'published; the agent has not reported it yet' : 'about to be published';
 }

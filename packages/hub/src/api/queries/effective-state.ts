@@ -17,15 +17,17 @@ export function effectiveState(now: number): RawBuilder<State> {
   const same = sql`(json_extract(unit.report, '$.mode') = 'Observe' and json_extract(unit.report, '$.state') = 'Ready')`;
   const released = sql`(unit.held = '[]' and unit.presence <> 'Kept')`;
   return sql<State>`case
-    when unit.presence in ('Delete', 'Orphan') then case when ${isSilent(now)} then 'Unknown' else 'Progressing' end
     when unit.state = 'Failed' then 'Failed'
+    when unit.presence in ('Delete', 'Orphan')
+      then case when ${isSilent(now)} then 'Unknown' when unit.held <> '[]' then 'Waiting' else 'Progressing' end
     when unit.published is not null and ${isSilent(now)} then 'Unknown'
     when unit.state in ('Ready', 'NotReady') then unit.state
-    when ${released} and ${current} and ${same} then 'Ready'
-    when ${released} and ${current} and json_extract(unit.report, '$.applied') = json_extract(unit.report, '$.wanted')
-      then case when json_extract(unit.report, '$.healthy') then 'Ready' else 'NotReady' end
-    when ${released} and ${current} and json_extract(unit.report, '$.state') = 'Progressing' then 'Progressing'
     when not ${released} then 'Waiting'
+    when unit.state = 'Progressing' and cluster.online = 1 then 'Progressing'
+    when ${released} and ${current} and ${same} then 'Ready'
+    when ${current} and json_extract(unit.report, '$.applied') = json_extract(unit.report, '$.wanted')
+      then case when json_extract(unit.report, '$.healthy') then 'Ready' else 'NotReady' end
+    when ${current} and json_extract(unit.report, '$.state') = 'Progressing' then 'Progressing'
     when ${current} and json_array_length(unit.report, '$.blockedOn') > 0 then 'Waiting'
     when not ${current} and cluster.online = 0 and unit.published is not null then 'Waiting'
     else 'Progressing' end`;
