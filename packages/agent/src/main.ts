@@ -28,7 +28,7 @@ import type { AgentConfig } from './config.ts';
 import { AGENT_HELP, parseAgentConfig, showConfig } from './config.ts';
 import { startHealth } from './health-adapter.ts';
 import { writeMetrics } from './metrics.ts';
-import { createPorts } from './ports-adapter.ts';
+import { createPorts } from '@drover/runtime';
 import type { Agent } from './reconcile.ts';
 import { createAgent } from './reconcile.ts';
 import { VERSION } from './version.ts';

@@ -7,6 +7,8 @@ export { createObserver } from './observe/observer.ts';
 export { PROTECTED_KINDS } from './prune/plan.ts';
 export { isOwn } from './apply/owner.ts';
 export { decodeShard, decodeState, SHARD_PREFIX, STATE_NAME } from './inventory/codec.ts';
+export { loadInventory } from './inventory/inventory.ts';
+export { createSecretStore } from './inventory/secrets.ts';
 export type { Entry, StateRecord } from './inventory/types.ts';
 export { createScriptedSource, markedObject, scriptBundle } from './reconcile/scripted-source.ts';
 export type { ScriptedSource, ScriptedUnit } from './reconcile/scripted-source.ts';

@@ -1,6 +1,6 @@
 import { createFiles } from './files-adapter.ts';
-import type { PortsOptions } from './ports-adapter.ts';
-import { createPorts } from './ports-adapter.ts';
+import type { PortsOptions } from '@drover/runtime';
+import { createPorts } from '@drover/runtime';
 import type { HubPorts } from './ports.ts';
 import { createRun } from './run-adapter.ts';
 

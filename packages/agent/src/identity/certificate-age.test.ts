@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { issueAgentCertificate } from '../../../hub/src/identity/certificates-adapter.ts';
-import { random } from '../ports-adapter.ts';
+import { random } from '@drover/runtime';
 import { certificateAge } from './certificate-age.ts';
 import { makeFleet } from './testdata/hub.ts';
 

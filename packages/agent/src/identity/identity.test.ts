@@ -7,7 +7,7 @@ import { eventually, startCluster } from '@drover/testbed';
 import { createSecretStore } from '#inventory/secrets.ts';
 import { kubeconfigCredentials } from '#kube/credentials-adapter.ts';
 import { createKubeClient } from '#kube/kube-client-adapter.ts';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { createEnrolmentPort } from './enrolment-adapter.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
 import { openIdentity } from './identity.ts';

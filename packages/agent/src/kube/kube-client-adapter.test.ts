@@ -6,7 +6,7 @@ import type { Code, Logger } from '@drover/contract';
 import { DroverError } from '@drover/contract';
 import type { Cluster, FaultProxy } from '@drover/testbed';
 import { eventually, startCluster, startFaultProxy } from '@drover/testbed';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { kubeconfigCredentials } from './credentials-adapter.ts';
 import type { KubeClient } from './kube-client-adapter.ts';
 import { createKubeClient } from './kube-client-adapter.ts';

@@ -8,7 +8,7 @@ import { startCluster, tempDir } from '@drover/testbed';
 import { kubeconfigCredentials } from '#kube/credentials-adapter.ts';
 import { createKubeClient } from '#kube/kube-client-adapter.ts';
 import type { LiveObject } from '#kube/types.ts';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { ownedFields } from './fields.ts';
 import { createObserver } from './observer.ts';
 

@@ -9,7 +9,7 @@ import { kubeconfigCredentials } from '#kube/credentials-adapter.ts';
 import type { KubeClient } from '#kube/kube-client-adapter.ts';
 import { createKubeClient } from '#kube/kube-client-adapter.ts';
 import type { KindInfo, LiveObject } from '#kube/types.ts';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { driftBetween, ownedFields } from './fields.ts';
 import { createObserver } from './observer.ts';
 import type { Expectation, Observation, Observer } from './types.ts';

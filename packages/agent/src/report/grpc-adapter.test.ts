@@ -5,7 +5,7 @@ import type { Facts, Logger, UnitReport } from '@drover/contract';
 import { eventually } from '@drover/testbed';
 import { issueAgentCertificate, keyDigest } from '../../../hub/src/identity/certificates-adapter.ts';
 import { startHub } from '../identity/testdata/hub.ts';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import type { FleetAccess } from './grpc-adapter.ts';
 import { openReportStream } from './grpc-adapter.ts';
 import { createReporter } from './reporter.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Logger } from '@drover/contract';
-import { clock } from '../ports-adapter.ts';
+import { clock } from '@drover/runtime';
 import type { Entry } from './batch-writer.ts';
 import { createBatchWriter, SPACING_MS } from './batch-writer.ts';
 import type { AgentBatch } from './types.ts';

@@ -19,7 +19,7 @@ import { makeNatsKeys } from '#identity/nats-keys.ts';
 import type { FleetKeys } from '#identity/types.ts';
 import { openSqlite } from '#state/sqlite-adapter.ts';
 import { openStore } from '#state/store.ts';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { startCollector } from './collector.ts';
 import type { AgentBatch } from './types.ts';
 

@@ -7,7 +7,7 @@ import { connect, createServer } from 'node:tls';
 import { test } from 'node:test';
 import { BasicConstraintsExtension, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
 import type { Extension } from '@peculiar/x509';
-import { random } from '../ports-adapter.ts';
+import { random } from '@drover/runtime';
 import {
   AGENT_CERTIFICATE_MS,
   issueAgentCertificate,

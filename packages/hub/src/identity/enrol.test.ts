@@ -9,7 +9,7 @@ import type { Credentials, JoinRequest, Logger } from '@drover/contract';
 import { makeSealingKey, parseJoinToken, renewalBytes, writeJoinToken } from '@drover/contract';
 import { openSqlite } from '#state/sqlite-adapter.ts';
 import { openStore } from '#state/store.ts';
-import { random } from '../ports-adapter.ts';
+import { random } from '@drover/runtime';
 import { keyDigest, makeAuthority, RENEW_GRACE_MS } from './certificates-adapter.ts';
 import type { Joined } from './enrol.ts';
 import { createEnrolment } from './enrol.ts';

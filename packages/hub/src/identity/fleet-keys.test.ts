@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { rawPublicKey } from '@drover/contract';
 import type { Files } from '#ports';
-import { clock, random } from '../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { keyDigest } from './certificates-adapter.ts';
 import { initFleet, loadFleet, openFleet } from './fleet-keys.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseJoinToken } from '@drover/contract';
-import { random } from '../ports-adapter.ts';
+import { random } from '@drover/runtime';
 import { openSqlite } from '#state/sqlite-adapter.ts';
 import { openStore } from '#state/store.ts';
 import { authenticate, createApiToken, createJoinToken, listTokens, proveJoinToken, revokeToken } from './tokens.ts';

@@ -14,7 +14,7 @@ import type { NewJoinToken } from '../../../../hub/src/identity/tokens.ts';
 import type { FleetKeys } from '../../../../hub/src/identity/types.ts';
 import { openSqlite } from '../../../../hub/src/state/sqlite-adapter.ts';
 import { openStore } from '../../../../hub/src/state/store.ts';
-import { clock, random } from '../../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import { generateKeyPairSync } from 'node:crypto';
 
 /** The hub's real enrolment and report listeners, for tests of the agent's end. */

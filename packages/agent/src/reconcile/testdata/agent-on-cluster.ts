@@ -10,7 +10,7 @@ import type { Kube } from '#kube/types.ts';
 import { createObserver } from '#observe/observer.ts';
 import type { CacheStore } from '#ports';
 import type { Snapshot } from '#report/types.ts';
-import { createPorts } from '../../ports-adapter.ts';
+import { createPorts } from '@drover/runtime';
 import type { Agent } from '../../reconcile.ts';
 import { createAgent } from '../../reconcile.ts';
 import type { ScriptedUnit } from '../scripted-source.ts';

@@ -3,7 +3,7 @@ import { createApiToken, createJoinToken, authenticate, listTokens, revokeToken 
 import { openSqlite } from '#state/sqlite-adapter.ts';
 import type { Store } from '#state/store.ts';
 import { openStore } from '#state/store.ts';
-import { clock, random } from '../../ports-adapter.ts';
+import { clock, random } from '@drover/runtime';
 import type { ApiDeps, HubActions } from '../types.ts';
 import { BROKEN_FILE, DECLARED, NOW, seedFleet } from './seed-fleet.ts';
 
