@@ -29,7 +29,7 @@ export const THINGS: readonly Thing[] = [
     title: 'Tamper with a cluster; then suspend, and tamper again',
     steps: [
       { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=9' },
-      { type: 'drover get events', expect: ['... DriftCorrected ... fleet@prod-us ... Deployment default/my-webapp: /spec/replicas'] },
+      { type: 'drover get events', expect: ['... DriftCorrected ... fleet@prod-us ... Deployment default/my-webapp: /spec/replicas ...'] },
       { type: 'kubectl --context prod-us get deployment my-webapp', expect: ['my-webapp   2/2 ...'] },
       { type: 'drover suspend fleet@prod-us -m "an experiment"' },
       { type: 'kubectl --context prod-us scale deployment my-webapp --replicas=4' },
