@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import { CRASH_POINTS } from '@drover/agent/sim';
 import { simulate } from './simulation.ts';
 
-const SEEDS = 200;
+/** `npm run simulate` has others; these are for the names of what holds. */
+const SEEDS = 60;
+const FIRST = 10_001;
 
 test(`I1 I3 I4 I5 I8 I9 F1 F2 F4 F17 hold in ${SEEDS} seeded runs of the agent with crashes, lost replies and meddling`, async () => {
   const points = new Set<string>();
   let crashes = 0;
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
     const result = await simulate(seed);
     assert.deepEqual(result.violations, [], `npm run simulate -- --seed ${seed} --trace`);
     for (const point of result.points) points.add(point);

@@ -1,4 +1,4 @@
-import type { Effect } from '@drover/contract';
+import type { Digest, Effect, ObjectKey, UnitName } from '@drover/contract';
 import { openContentCache } from '#cache/content-cache.ts';
 import { loadInventory } from '#inventory/inventory.ts';
 import { readoptMarked, resolveIntents } from '#inventory/resolve.ts';
@@ -69,7 +69,7 @@ export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSign
       message: `deletions stop until the inventory is whole again: ${damage.join('; ')}`,
     });
   }
-  doubtPending(term);
+  doubtPending(term, !fresh && damage.length > 0);
   await resolveIntents(kube, inventory, (key) => desired?.owners.has(key) === true, signal);
   await mendInventory(term, signal);
   deps.observer.expect(expectations(inventory));
@@ -80,14 +80,20 @@ export async function openTerm(deps: TermDeps, effect: Effect, signal: AbortSign
  * What the bundle on record was about to change may have been changed just before the crash, unrecorded: its content is
  * not known until it is applied again. Otherwise a later bundle that goes back to the old content would find nothing to do.
  */
-function doubtPending(term: Term): void {
-  for (const unit of term.desired?.units.values() ?? []) {
+function doubtPending(term: Term, damaged: boolean): void {
+  const { desired, inventory } = term;
+  // Without the whole of what was wanted anything may have been sent.
+  const all = damaged || (desired?.unknown.length ?? 0) > 0;
+  const wanted = new Map<ObjectKey, { readonly unit: UnitName; readonly digest: Digest }>();
+  for (const unit of desired?.units.values() ?? []) {
     if (unit.suspended || unit.mode === 'Observe') continue;
-    for (const { key, digest } of unit.objects) {
-      const entry = term.inventory.entries.get(key);
-      if (entry === undefined || entry.uid === null || entry.digest === '') continue;
-      if (entry.digest !== digest || entry.unit !== unit.name) term.inventory.put({ ...entry, digest: '' });
-    }
+    for (const { key, digest } of unit.objects) if (desired?.owners.get(key) === unit.name) wanted.set(key, { unit: unit.name, digest });
+  }
+  for (const entry of [...inventory.entries.values()]) {
+    if (entry.uid === null || entry.digest === '') continue;
+    const own = wanted.get(entry.key);
+    const pending = own !== undefined && (own.unit !== entry.unit || own.digest !== entry.digest);
+    if (all || pending) inventory.put({ ...entry, digest: '' });
   }
 }
 
