@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { cwd } from 'node:process';
 import { DroverError } from '@drover/contract';
+import { Kysely } from 'kysely';
 import { startApi } from '#api/server-adapter.ts';
 import { startCollector } from '#collect/collector.ts';
 import type { RunningCollector } from '#collect/collector.ts';
@@ -38,6 +39,7 @@ import { sourceKey } from '#sources/record-fetch.ts';
 import { createSecretFiles } from '#sources/secret-files.ts';
 import { lockDataDirectory } from '#state/lock-adapter.ts';
 import { createRenderCache, sweepRenderCache } from '#state/render-cache.ts';
+import type { Database } from '#state/schema.ts';
 import { openSqlite } from '#state/sqlite-adapter.ts';
 import { openStore, readMeta, writeMeta } from '#state/store.ts';
 import { createFiles } from './files-adapter.ts';
@@ -281,9 +283,13 @@ async function serve(
       onCloned: (uid) => void hub.onCloned(uid),
     }),
   );
+  // A connection of its own: a read does not wait for a transaction.
+  const reads = new Kysely<Database>({ dialect: openSqlite(data('drover.db'), { readOnly: true }).dialect });
+  stack.defer(() => reads.destroy());
   const api = stack.use(
     await startApi({
       store,
+      reads,
       now,
       clock,
       log,
