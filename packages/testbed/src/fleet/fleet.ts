@@ -53,6 +53,8 @@ export interface Fleet extends AsyncDisposable {
   agent(name: string): RunningAgent;
   /** Starts a cluster's agent with a fresh token. */
   join(cluster: FleetCluster): Promise<RunningAgent>;
+  /** Starts a cluster's agent with this token. */
+  joinBy(cluster: FleetCluster, token: string): Promise<RunningAgent>;
   /** Gives a source of that namespace the credentials of the Git server, under a secret's name. */
   addSecret(namespace: string, name: string): Promise<void>;
   /** Runs the CLI against the hub. */
@@ -116,10 +118,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     git.setWebhook({ url: `${hub.url}/v1/hooks/generic/${SOURCE}`, secret: webhookKey });
 
     const agents = new Map<string, RunningAgent>();
-    async function join_(wanted: FleetCluster): Promise<RunningAgent> {
+    async function joinBy(wanted: FleetCluster, token: string): Promise<RunningAgent> {
       const cluster = clusters.get(wanted.name);
       if (cluster === undefined) throw new Error(`no cluster ${wanted.name}`);
-      const token = await hub.createToken({ cluster: wanted.name, labels: wanted.labels ?? {}, enforce: true });
       const agent = stack.use(
         await startAgent({
           name: wanted.name,
@@ -134,7 +135,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       progress(`agent of ${wanted.name} has started`);
       return agent;
     }
-    await Promise.all(options.clusters.filter((cluster) => cluster.agent !== false).map(join_));
+    async function joinFresh(wanted: FleetCluster): Promise<RunningAgent> {
+      return await joinBy(wanted, await hub.createToken({ cluster: wanted.name, labels: wanted.labels ?? {}, enforce: true }));
+    }
+    await Promise.all(options.clusters.filter((cluster) => cluster.agent !== false).map(joinFresh));
 
     const resources = stack.move();
     return {
@@ -146,7 +150,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       agents,
       cluster: (name) => found(clusters, name),
       agent: (name) => found(agents, name),
-      join: join_,
+      join: joinFresh,
+      joinBy,
       addSecret,
       drover: (...args) => runDrover(args, { hub: hub.url }),
       [Symbol.asyncDispose]: () => resources.disposeAsync(),
