@@ -19,6 +19,8 @@ export interface Inventory {
   readonly recent: Uint8Array;
   /** Adds or changes an entry in memory. An intent lasts with the next `writeState`, all else with the next `flush`. */
   put(entry: Entry): void;
+  /** Whether the cluster has the key, as an entry or an intent: only then may its object be created. */
+  covers(key: ObjectKey): boolean;
   /** Takes out an entry whose object is gone, or was never ours, for certain. */
   drop(key: ObjectKey): void;
   /** One write of the bundle on record and of every intent that no shard has. */
@@ -102,6 +104,7 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
   const dirty = new Set<number>();
   let { count, written, sequence } = start;
   let record = start.state?.record;
+  let intended = new Set(start.state?.intents.map((intent) => intent.key));
   let recent = start.state?.recent ?? new Uint8Array(0);
 
   function touchAll(): void {
@@ -135,6 +138,7 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
   async function sendState(content: StateContent, signal: AbortSignal): Promise<void> {
     if ((await secrets.write('state-write', STATE_NAME, 'state', encodeState(content), signal)) === 'moved') throw moved(STATE_NAME);
     ({ record, recent } = content);
+    intended = new Set(content.intents.map((intent) => intent.key));
     written = content.shards;
   }
 
@@ -210,6 +214,7 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
       return recent;
     },
     put,
+    covers: (key) => durable.has(key) || intended.has(key),
     drop,
     writeState,
     flush,

@@ -120,9 +120,12 @@ function isDue(term: Term, task: Task): boolean {
 
 /** What may be created is on record before it is. */
 async function ensureIntents(term: Term, tasks: readonly Task[], signal: AbortSignal): Promise<void> {
-  const fresh = tasks.filter((task) => !term.inventory.entries.has(task.object.key));
-  if (fresh.length === 0) return;
-  for (const { object, unit } of fresh) term.inventory.put(intentOf({ key: object.key, apiVersion: object.apiVersion, unit: unit.name }));
+  const uncovered = tasks.filter((task) => !term.inventory.covers(task.object.key));
+  if (uncovered.length === 0) return;
+  for (const { object, unit } of uncovered) {
+    if (!term.inventory.entries.has(object.key))
+      term.inventory.put(intentOf({ key: object.key, apiVersion: object.apiVersion, unit: unit.name }));
+  }
   await saveState(term, signal);
 }
 
