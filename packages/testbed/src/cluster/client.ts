@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 
 /** Any Kubernetes object, as the server sent it. Loosely typed: tests look into all of it. */
 export interface KubeObject {
@@ -180,7 +180,14 @@ export function kubeClient(target: KubeTarget): KubeClient {
           const text = Buffer.concat(chunks).toString('utf8');
           throw new KubeError('GET', url, { status: response.statusCode ?? 0, headers: response.headers, text });
         }
-        for await (const line of createInterface({ input: response })) yield JSON.parse(line) as WatchEvent;
+        // Not readline: it has nobody who hears of an abort while the taker is busy with a line.
+        const decoder = new StringDecoder('utf8');
+        let rest = '';
+        for await (const chunk of response) {
+          const lines = (rest + decoder.write(chunk as Buffer)).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) if (line !== '') yield JSON.parse(line) as WatchEvent;
+        }
       } catch (error) {
         if (!signal.aborted) throw error;
       }

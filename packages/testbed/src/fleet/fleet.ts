@@ -65,6 +65,8 @@ const SOURCE = 'fleet';
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const stack = new AsyncDisposableStack();
+  // What the fleet ends, once it is there.
+  let resources = stack;
   try {
     const own = options.dir === undefined ? stack.use(await tempDir('fleet')) : undefined;
     const dir = options.dir ?? own?.path ?? '';
@@ -121,7 +123,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     async function joinBy(wanted: FleetCluster, token: string): Promise<RunningAgent> {
       const cluster = clusters.get(wanted.name);
       if (cluster === undefined) throw new Error(`no cluster ${wanted.name}`);
-      const agent = stack.use(
+      const agent = resources.use(
         await startAgent({
           name: wanted.name,
           dir: join(dir, 'agents', wanted.name),
@@ -140,7 +142,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     }
     await Promise.all(options.clusters.filter((cluster) => cluster.agent !== false).map(joinFresh));
 
-    const resources = stack.move();
+    resources = stack.move();
     return {
       dir,
       git,
