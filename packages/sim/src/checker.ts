@@ -28,7 +28,8 @@ export interface Checker {
 
 const LEASE = keyOf({ group: 'coordination.k8s.io', kind: 'Lease', namespace: AGENT_NAMESPACE, name: 'drover-agent' });
 
-export function createChecker(server: FakeServer): Checker {
+/** @param told hears of every violation when it happens */
+export function createChecker(server: FakeServer, told: (violation: string) => void = () => {}): Checker {
   const violations: string[] = [];
   const bundles = new Map<number, Published>();
   /** Digest of the last apply that took effect. */
@@ -45,7 +46,10 @@ export function createChecker(server: FakeServer): Checker {
   let leaseHolder: string | undefined;
   let newest: Published | undefined;
 
-  const violate = (what: string): void => void violations.push(what);
+  const violate = (what: string): void => {
+    violations.push(what);
+    told(what);
+  };
 
   function readInventory(): void {
     const entries = new Map<ObjectKey, Entry>();
@@ -57,6 +61,10 @@ export function createChecker(server: FakeServer): Checker {
     const state = server.get(keyOf({ group: '', kind: 'Secret', namespace: AGENT_NAMESPACE, name: STATE_NAME }));
     const content = state === undefined ? undefined : read(() => decodeState(state));
     const next = content?.record;
+    for (let shard = 0; shard < (content?.shards ?? 0); shard++) {
+      if (server.get(keyOf({ group: '', kind: 'Secret', namespace: AGENT_NAMESPACE, name: `${SHARD_PREFIX}${shard}` })) === undefined)
+        whole = false;
+    }
     for (const intent of content?.intents ?? [])
       if (!entries.has(intent.key)) entries.set(intent.key, { ...intent, uid: null, digest: '', adopted: false });
     checkHead(next);

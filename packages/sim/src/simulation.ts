@@ -45,7 +45,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   let uids = 0;
   const server = createFakeServer({ uid: () => `uid-${++uids}`, time: () => `t${Math.floor(world.clock.monotonic() / 1000)}` });
   server.create(JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system' } }), 'kubernetes');
-  const checker = createChecker(server);
+  const checker = createChecker(server, (violation) => trace(`VIOLATION ${violation}`));
   const story = createStory(chance.fork(), { large: chance.often(0.25) });
   const source = createScriptedSource();
   const faults = { on: true, rate: chance.pick([0, 0.01, 0.05]), count: 0 };
