@@ -314,7 +314,7 @@ async function serve(
     }),
   );
   await firstToken(options, { store, clock, random });
-  log.info({ api: api.url, ...addresses(), fleet: keys.fleet, dataDirectory: options.dataDirectory }, 'hub listens');
+  log.info({ api: api.url, addresses: addresses(), fleet: keys.fleet, dataDirectory: options.dataDirectory }, 'hub listens');
 
   const reread = (): void => hub.readConfiguration();
   process.on('SIGHUP', reread);

@@ -130,3 +130,5 @@ process.exitCode = await main().catch((error: unknown) => {
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 });
+// Whoever asks for its settings is told that no demo is running.
+if (!values.once) await rm(demoPath('demo.json'), { force: true });
