@@ -101,6 +101,8 @@ export function createAgent(deps: AgentDeps): Agent {
     const term = await openTerm({ ...deps, observer }, fenced, signal);
     if (!started) deps.source.start(term.inventory.record?.head);
     started = true;
+    // What was delivered in an earlier term is not delivered again.
+    untaken ??= deps.source.current;
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);
     // None of them rejects: a rejection that nobody awaits yet would end the process.
@@ -126,9 +128,9 @@ export function createAgent(deps: AgentDeps): Agent {
       try {
         term.trouble = undefined;
         takeRequests(term);
-        await takeNewest(term, signal);
+        if (await takeNewest(term, signal)) publish(term, true);
         await mendInventory(term, signal);
-        await applyStep(term, applier, superseded, signal);
+        await applyStep(term, applier, { superseded, progress: () => publish(term, true) }, signal);
         await pruneStep(term, pruner, () => held, superseded, signal);
         await compareStep(term, superseded, signal);
         await checkStep(term, standingOf(term).ready, signal);
@@ -149,15 +151,20 @@ export function createAgent(deps: AgentDeps): Agent {
     }
   }
 
-  /** What cannot be taken is tried again in every round, and stands in the way of nothing else. */
-  async function takeNewest(term: Term, signal: AbortSignal): Promise<void> {
+  /**
+   * What cannot be taken is tried again in every round, and stands in the way of nothing else.
+   *
+   * @returns whether a bundle was taken
+   */
+  async function takeNewest(term: Term, signal: AbortSignal): Promise<boolean> {
     const bundle = inbox.bundle ?? untaken;
     untaken = bundle;
     inbox.bundle = undefined;
-    if (bundle === undefined) return;
+    if (bundle === undefined) return false;
     try {
       await takeBundle(term, bundle, deps.cluster, signal);
       untaken = undefined;
+      return true;
     } catch (thrown) {
       signal.throwIfAborted();
       const error = DroverError.from(thrown, 'bundle');
@@ -165,6 +172,7 @@ export function createAgent(deps: AgentDeps): Agent {
       log.warn({ err: error, generation: bundle.head.generation }, 'bundle cannot be taken now');
       term.trouble = { code: error.code, message: error.message };
       wakeBy(term, clock.monotonic() + UNTAKEN_MS);
+      return false;
     }
   }
 

@@ -104,6 +104,8 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
   const dirty = new Set<number>();
   let { count, written, sequence } = start;
   let record = start.state?.record;
+  /** The state on the server names intents that were let go since: they must not come back with the next start. */
+  let outdated = false;
   let intended = new Set(start.state?.intents.map((intent) => intent.key));
   let recent = start.state?.recent ?? new Uint8Array(0);
 
@@ -119,37 +121,39 @@ function createInventory(secrets: SecretStore, start: Start): Inventory & { touc
 
   function drop(key: ObjectKey): void {
     entries.delete(key);
+    if (intended.has(key)) outdated = true;
     if (durable.has(key)) dirty.add(shardOf(key, count));
   }
 
   async function writeState(next: StateRecord, pack: Uint8Array, signal: AbortSignal): Promise<void> {
-    let intents = [...entries.values()].filter((entry) => !durable.has(entry.key));
-    if (intents.length > MAX_STATE_INTENTS) {
-      for (const { key } of intents) dirty.add(shardOf(key, count));
-      await writeShards('intent-write', signal);
-      intents = [];
-    }
-    // What the last bundle changed and could not be written down is not forgotten over the next one.
     if (written === 0 && secrets.held(shardName(0)) === undefined) dirty.add(0);
+    const many = intents();
+    if (many.length > MAX_STATE_INTENTS) for (const { key } of many) dirty.add(shardOf(key, count));
+    // What the last bundle changed and could not be written down is not forgotten over the next one.
     if (dirty.size > 0) await writeShards('intent-write', signal);
-    await sendState({ record: next, sequence: ++sequence, shards: count, intents, recent: pack }, signal);
+    await sendState(next, pack, signal);
   }
 
-  async function sendState(content: StateContent, signal: AbortSignal): Promise<void> {
+  /** Entries that no shard has. */
+  function intents(): readonly Entry[] {
+    return [...entries.values()].filter((entry) => !durable.has(entry.key));
+  }
+
+  async function sendState(next: StateRecord, pack: Uint8Array, signal: AbortSignal): Promise<void> {
+    const content: StateContent = { record: next, sequence: ++sequence, shards: count, intents: intents(), recent: pack };
     if ((await secrets.write('state-write', STATE_NAME, 'state', encodeState(content), signal)) === 'moved') throw moved(STATE_NAME);
     ({ record, recent } = content);
     intended = new Set(content.intents.map((intent) => intent.key));
     written = content.shards;
+    outdated = false;
   }
 
   async function flush(signal: AbortSignal): Promise<void> {
-    if (dirty.size === 0) return;
-    const gone = [...durable.keys()].some((key) => !entries.has(key));
-    await writeShards(gone ? 'inventory-shrink' : 'inventory-write', signal);
-    if (written !== count && record !== undefined) {
-      const intents = [...entries.values()].filter((entry) => !durable.has(entry.key));
-      await sendState({ record, sequence: ++sequence, shards: count, intents, recent }, signal);
+    if (dirty.size > 0) {
+      const gone = [...durable.keys()].some((key) => !entries.has(key));
+      await writeShards(gone ? 'inventory-shrink' : 'inventory-write', signal);
     }
+    if (record !== undefined && (outdated || (written !== count && written > 0))) await sendState(record, recent, signal);
   }
 
   async function writeShards(point: 'intent-write' | 'inventory-write' | 'inventory-shrink', signal: AbortSignal): Promise<void> {

@@ -21,7 +21,12 @@ const MAX_ROUNDS = 1_000;
 type Plan = ReadonlyMap<WantedUnit, readonly Task[]>;
 
 /** Applies what differs and corrects what drifted, unit by unit as they become unblocked, then writes the touched shards. */
-export async function applyStep(term: Term, applier: Applier, superseded: () => boolean, signal: AbortSignal): Promise<void> {
+export async function applyStep(
+  term: Term,
+  applier: Applier,
+  { superseded, progress }: { readonly superseded: () => boolean; readonly progress: () => void },
+  signal: AbortSignal,
+): Promise<void> {
   const { inventory } = term;
   const { clock } = term.ports;
   const counted = new Map<WantedUnit, { created: number; configured: number }>();
@@ -45,6 +50,7 @@ export async function applyStep(term: Term, applier: Applier, superseded: () => 
         counted.set(task.unit, count);
       }
       if (flushing !== undefined || clock.monotonic() - flushedAt < FLUSH_EVERY_MS) return;
+      progress();
       flushing = inventory
         .flush(signal)
         .catch((thrown: unknown) => void (unflushed ??= thrown))
