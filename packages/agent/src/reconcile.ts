@@ -18,7 +18,7 @@ import { takeBundle } from './reconcile/take-bundle.ts';
 import type { Term } from './reconcile/term.ts';
 import { wakeBy } from './reconcile/term.ts';
 import { noteApplied, standingOf } from './reconcile/unit-facts.ts';
-import { publish } from './reconcile/unit-report.ts';
+import { publish, publishUnknown } from './reconcile/unit-report.ts';
 import { checkStep, compareStep, verifyStep } from './reconcile/verify-step.ts';
 
 export interface AgentDeps {
@@ -59,6 +59,7 @@ export function createAgent(deps: AgentDeps): Agent {
   let held: string | undefined;
   let started = false;
   let untaken: VerifiedBundle | undefined;
+  let last: Term | undefined;
 
   /** Every write asks the Lease first (I9). */
   const fenced: Effect = (point, run) =>
@@ -70,7 +71,7 @@ export function createAgent(deps: AgentDeps): Agent {
   async function run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted;) {
       try {
-        await lease.acquire(signal);
+        await standBy(signal);
         await serve(signal);
         failures = 0;
       } catch (thrown) {
@@ -81,6 +82,22 @@ export function createAgent(deps: AgentDeps): Agent {
       }
     }
     await lease.release(new AbortController().signal);
+  }
+
+  /** Waits for the Lease; what was last seen is not passed off as the truth for long. */
+  async function standBy(signal: AbortSignal): Promise<void> {
+    const held = new AbortController();
+    const blind = clock.sleep(BLIND_MS, AbortSignal.any([signal, held.signal])).then(
+      () =>
+        last !== undefined && publishUnknown(last, 'the agent cannot act: it does not hold the Lease, or the API server does not answer'),
+      () => undefined,
+    );
+    try {
+      await lease.acquire(signal);
+    } finally {
+      held.abort();
+      await blind;
+    }
   }
 
   /** One term: everything that runs in it has ended when this returns. */
@@ -103,6 +120,7 @@ export function createAgent(deps: AgentDeps): Agent {
     started = true;
     // What was delivered in an earlier term is not delivered again.
     untaken ??= deps.source.current;
+    last = term;
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);
     // None of them rejects: a rejection that nobody awaits yet would end the process.
@@ -230,6 +248,8 @@ export function createAgent(deps: AgentDeps): Agent {
 /** First rounds wait this long for the watches, so that drift from before the start is undone with the rest. */
 const SYNC_MS = 5_000;
 const UNTAKEN_MS = 2_000;
+/** After this long without a term nothing is known of any unit. */
+const BLIND_MS = 60_000;
 /** After these what is in memory is not to be relied on. */
 const ENDS_TERM: ReadonlySet<string> = new Set(['LEASE_LOST', 'KUBE_CONFLICT', 'KUBE_OUTCOME_UNKNOWN']);
 

@@ -6,7 +6,7 @@ import { createBell } from './bell.ts';
 const clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: async (ms: number, signal: AbortSignal) => void (await delay(ms, undefined, { signal })),
+  sleep: (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal }),
 };
 
 test('a ring ends a wait early, also one that has not begun', async () => {

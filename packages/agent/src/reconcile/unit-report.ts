@@ -48,6 +48,18 @@ export function publish(term: Term, applying: boolean): void {
   term.reporter.publish({ head: term.inventory.record?.head, units, left: desired.left.map(({ name }) => leftReport(term, name)) });
 }
 
+/** Tells that what was reported last is not known to hold any more. */
+export function publishUnknown(term: Term, message: string): void {
+  const units = [...term.reports.values()]
+    .map((report): UnitReport => withSince(term, report, { ...report, state: 'Unknown', healthy: false, message }))
+    .sort((a, b) => (a.unit < b.unit ? -1 : 1));
+  term.reporter.publish({
+    head: term.inventory.record?.head,
+    units,
+    left: term.desired?.left.map(({ name }) => leftReport(term, name)) ?? [],
+  });
+}
+
 /** A unit on record whose manifest was lost with the cache: kept as it is until its bundle is delivered again. */
 function unknownReport(term: Term, unit: RecordedUnit, before: UnitReport | undefined): UnitReport {
   if (before !== undefined) return before;
