@@ -1,6 +1,7 @@
 // npm start: three clusters, a hub, an agent beside each cluster and a Git repository, on this machine.
 
 import { access, chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
@@ -8,6 +9,7 @@ import { startFleet } from '../fleet/fleet.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { droverCommand } from '../fleet/programs.ts';
 import { serverPath } from '../servers.ts';
+import { claim } from './claim.ts';
 import { guide } from './guide.ts';
 import { DEMO, demoPath } from './places.ts';
 import type { DemoFile } from './places.ts';
@@ -25,6 +27,22 @@ const say = (text: string): void =>
   void process.stderr.write(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${text}\n`);
 
 async function main(): Promise<number> {
+  await using place = await claim(dirname(DEMO));
+  if (!place.mine) {
+    say(
+      `a demo is running in ${DEMO} already, as process ${place.holder}: use that (eval "$(npm run -s demo:env)"), or end it with Ctrl-C`,
+    );
+    return 1;
+  }
+  try {
+    return await run();
+  } finally {
+    // Whoever asks for its settings is told that no demo is running.
+    if (!values.once) await rm(demoPath('demo.json'), { force: true });
+  }
+}
+
+async function run(): Promise<number> {
   await rm(DEMO, { recursive: true, force: true });
   await mkdir(DEMO, { recursive: true, mode: 0o700 });
   say(`starting ${CLUSTERS.length} clusters, a hub and their agents in .drover/demo`);
@@ -130,5 +148,3 @@ process.exitCode = await main().catch((error: unknown) => {
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 });
-// Whoever asks for its settings is told that no demo is running.
-if (!values.once) await rm(demoPath('demo.json'), { force: true });
