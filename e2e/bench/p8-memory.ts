@@ -6,12 +6,12 @@ import { judged } from './figures.ts';
 import { peakMemoryMiB } from './process.ts';
 import { applyRate, manifest } from './raw.ts';
 
-const BUNDLE = fileURLToPath(new URL('../../dist/drover.mjs', import.meta.url));
+const BUNDLE = fileURLToPath(new URL('../../dist/drover-agent.mjs', import.meta.url));
 
 /** Memory of the bundled agent: it grows with what it owns, not with what others have. */
 export const scenario: Scenario = async ({ quick, progress }) => {
   if (!existsSync(BUNDLE)) throw new Error('P8 measures the bundled agent: run npm run build first');
-  process.env['DROVER_PROGRAM'] = BUNDLE;
+  process.env['DROVER_AGENT_PROGRAM'] = BUNDLE;
   const figures: Figure[] = [];
   for (const { owned, foreign, most } of [
     { owned: 100, foreign: 0, most: 90 },
@@ -28,6 +28,6 @@ export const scenario: Scenario = async ({ quick, progress }) => {
     const memory = peakMemoryMiB(bench.fleet.agent(CLUSTER).program.pid);
     figures.push(judged(`${owned} owned, ${foreign} foreign`, 'MiB', memory, `≤ ${most}`, memory <= most));
   }
-  delete process.env['DROVER_PROGRAM'];
+  delete process.env['DROVER_AGENT_PROGRAM'];
   return { id: 'P8', title: 'memory of the bundled agent (VmHWM)', figures, notes: ['with a kubeconfig that holds a token'] };
 };

@@ -1,10 +1,9 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { createUser } from '@nats-io/nkeys';
 import type { Random } from '@drover/contract';
 import { makeSealingKey } from '@drover/contract';
+import { certificateRequest } from './certificate-request.ts';
 import type { KeyMaker } from './types.ts';
-
-const EC = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 
 export function createKeyMaker(random: Random): KeyMaker {
   return {
@@ -20,17 +19,7 @@ export function createKeyMaker(random: Random): KeyMaker {
       };
     },
     async request(keys, uid) {
-      // Needed once in the life of a cluster; it costs more memory than everything else here.
-      await import('reflect-metadata');
-      const { Pkcs10CertificateRequestGenerator } = await import('@peculiar/x509');
-      const privateKey = createPrivateKey(keys.privateKeyPem);
-      const pair = {
-        privateKey: privateKey.toCryptoKey(EC, false, ['sign']),
-        publicKey: createPublicKey(privateKey).toCryptoKey(EC, true, ['verify']),
-      };
-      const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
-      const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${uid}`, keys: pair, signingAlgorithm });
-      return new Uint8Array(csr.rawData);
+      return certificateRequest(createPrivateKey(keys.privateKeyPem), uid);
     },
   };
 }
