@@ -67,3 +67,15 @@ const row = (name: string, min: string, mid: string, max: string, target: string
   `  ${name.padEnd(44)} ${min.padStart(9)} ${mid.padStart(9)} ${max.padStart(9)}  ${target}`.trimEnd();
 
 const show = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+
+/** Judged by the median of the repetitions. */
+export function judgedSpread(
+  name: string,
+  unit: string,
+  values: readonly number[],
+  target: string,
+  reached: (value: number) => boolean,
+): Figure {
+  const figure = spread(name, unit, values);
+  return { ...figure, target, reached: reached(figure.median) };
+}

@@ -1,7 +1,7 @@
 // npm run bench -- P1 P2 [--quick] [--json FILE]
 
 import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import type { Scenario, ScenarioResult } from './figures.ts';
@@ -27,6 +27,7 @@ if (unknown.length > 0) {
   process.exitCode = 2;
 } else {
   const results: ScenarioResult[] = [];
+  const failed: string[] = [];
   for (const id of wanted) {
     const load = SCENARIOS[id];
     if (load === undefined) continue;
@@ -34,11 +35,21 @@ if (unknown.length > 0) {
     const progress = (text: string): void =>
       void process.stderr.write(`[${id} ${((performance.now() - started) / 1000).toFixed(0)} s] ${text}\n`);
     const { scenario } = await load();
-    results.push(await scenario({ quick: values.quick, progress }));
+    const loadBefore = loadavg()[0] ?? NaN;
+    try {
+      const result = await scenario({ quick: values.quick, progress });
+      const load1 = [loadBefore, loadavg()[0] ?? NaN].map((value) => value.toFixed(1)).join(' and ');
+      results.push({ ...result, notes: [...result.notes, `load of the machine before and after: ${load1}`] });
+    } catch (thrown) {
+      // The others are worth having all the same.
+      failed.push(id);
+      process.exitCode = 1;
+      process.stderr.write(`${id} failed: ${Error.isError(thrown) ? thrown.stack : String(thrown)}\n`);
+    }
+    // After each one: a run that is ended early leaves what it has.
+    if (values.json === undefined) continue;
+    const machine = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model };
+    await writeFile(values.json, `${JSON.stringify({ ...machine, quick: values.quick, failed, results }, undefined, 2)}\n`);
   }
   process.stdout.write(`${table(results)}\n`);
-  if (values.json !== undefined) {
-    const record = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model, quick: values.quick, results };
-    await writeFile(values.json, `${JSON.stringify(record, undefined, 2)}\n`);
-  }
 }
