@@ -120,6 +120,7 @@ export function createAgent(deps: AgentDeps): Agent {
     started = true;
     // What was delivered in an earlier term is not delivered again.
     untaken ??= deps.source.current;
+    for (const [unit, report] of last?.reports ?? []) term.reports.set(unit, report);
     last = term;
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);

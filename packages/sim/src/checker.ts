@@ -102,10 +102,11 @@ export function createChecker(server: FakeServer, told: (violation: string) => v
   /** An entry went: its object is gone, or was let go for a stated reason. */
   function checkDropped(key: ObjectKey, entry: Entry): void {
     const live = server.get(key);
-    if (live === undefined || !isOwned(live) || (entry.uid !== null && live.metadata.uid !== entry.uid)) return;
+    if (live === undefined || !isOwned(live)) return;
     const leaving = record?.left.find((unit) => unit.name === entry.unit);
     const disabled = live.metadata.annotations?.['drover.dev/prune'] === 'disabled' || entry.keep !== undefined;
     if (leaving?.objects === 'Orphan' || (leaving !== undefined && disabled)) letGo.add(live.metadata.uid);
+    else if (entry.uid !== null && live.metadata.uid !== entry.uid) return;
     else if (!exempt) violate(`I5 ${key} left the inventory while it is there and ours (unit ${entry.unit})`);
   }
 

@@ -13,6 +13,8 @@ const RENEW_MS = 3_000;
 /** Writes stop this long before others may take over: the longest that a request in flight is given. */
 const MARGIN_MS = 2_000;
 const WATCH_MS = 1_000;
+/** Between tries while the API server does not answer. */
+const MAX_WAIT_MS = 10_000;
 
 const KIND: KindInfo = { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', resource: 'leases', namespaced: true };
 const REF = { group: KIND.group, kind: KIND.kind, namespace: AGENT_NAMESPACE, name: LEASE_NAME };
@@ -89,10 +91,12 @@ export function createLease(deps: {
   async function acquire(signal: AbortSignal): Promise<void> {
     let seen: { readonly version: string; readonly since: number } | undefined;
     let told = false;
+    let failures = 0;
     for (;;) {
       signal.throwIfAborted();
       try {
         live = await kube.get(KIND, REF, signal);
+        failures = 0;
         const spec = specOf(live);
         const version = live?.metadata.resourceVersion ?? '';
         if (seen?.version !== version) seen = { version, since: clock.monotonic() };
@@ -108,10 +112,11 @@ export function createLease(deps: {
       } catch (thrown) {
         signal.throwIfAborted();
         const error = DroverError.from(thrown, 'Lease drover-agent');
+        failures++;
         if (error.code === 'KUBE_NAMESPACE_MISSING') await makeNamespace(signal).catch(() => undefined);
         else log.warn({ err: error }, 'lease cannot be acquired now');
       }
-      await clock.sleep(WATCH_MS, signal);
+      await clock.sleep(Math.min(WATCH_MS * 2 ** Math.max(0, failures - 1), MAX_WAIT_MS), signal);
     }
   }
 

@@ -46,7 +46,9 @@ function settle(
   live: Pick<LiveObject, 'metadata'> | undefined,
   wanted: (key: ObjectKey) => boolean,
 ): void {
-  if (live !== undefined && isOurs(live as LiveObject, intent.unit)) inventory.put({ ...intent, uid: live.metadata.uid });
+  // The mark says for which unit it was: the intent may be of an earlier bundle.
+  const unit = live?.metadata.annotations?.[UNIT_ANNOTATION];
+  if (live !== undefined && unit !== undefined && isOurs(live as LiveObject)) inventory.put({ ...intent, uid: live.metadata.uid, unit });
   else if (!wanted(intent.key)) inventory.drop(intent.key);
 }
 

@@ -1,5 +1,5 @@
 import type { Clock, Effect } from '@drover/contract';
-import { DroverError, MANAGED_LABEL, parseKey, showRef } from '@drover/contract';
+import { DroverError, MANAGED_LABEL, parseKey, showRef, UNIT_ANNOTATION } from '@drover/contract';
 import { isPruneDisabled, refuseTerminating } from '#apply/apply-object.ts';
 import { isOurs, ownField } from '#apply/owner.ts';
 import { CONCURRENCY, createPool } from '#apply/pool.ts';
@@ -126,14 +126,18 @@ export function createPruner(deps: PrunerDeps): Pruner {
     try {
       guardObject(ref);
       if (live === undefined) return { type: 'Gone', entry, deleted: false };
+      const unit = live.metadata.annotations?.[UNIT_ANNOTATION];
+      const adopted = unit !== undefined && isOurs(live) ? { ...entry, unit, uid: live.metadata.uid, digest: '' } : undefined;
       if (live.metadata.uid !== entry.uid) {
-        if (isOurs(live, entry.unit)) return { type: 'Adopted', entry: { ...entry, uid: live.metadata.uid, digest: '' } };
+        if (adopted !== undefined) return { type: 'Adopted', entry: adopted };
         return {
           type: 'Foreign',
           entry,
           message: entry.uid === null ? 'it was never ours' : 'it was replaced by an object that is not ours',
         };
       }
+      // It was applied for another unit, and the crash came before that was on record: that unit decides.
+      if (adopted !== undefined && unit !== entry.unit) return { type: 'Adopted', entry: adopted };
       if (ownField(live) === undefined)
         return { type: 'Foreign', entry, message: `its fields are no longer ours but of ${managersOf(live)}` };
       if (isPruneDisabled(live.metadata.annotations ?? {})) return { type: 'Disabled', entry };
