@@ -120,7 +120,11 @@ export function kubeClient(target: KubeTarget): KubeClient {
         },
         resolve,
       );
-      request.on('error', reject);
+      request.on('error', (error) => {
+        // The server writes its certificate when it starts: it may have been read half written.
+        ca = undefined;
+        reject(error);
+      });
       request.end(sent);
     });
   }
