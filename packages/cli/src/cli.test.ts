@@ -197,7 +197,6 @@ const failures: readonly (readonly [argv: readonly string[], err: RegExp])[] = [
   [['explain', 'shop@nowhere'], /^\[NOT_FOUND\] shop@nowhere: there is no such unit\n {2}check the name/],
   [['enforce', 'nowhere'], /^\[CLUSTER_UNKNOWN\] cluster nowhere: there is no such cluster/],
   [['get', 'delivery', 'nothing'], /^\[NOT_FOUND\] Delivery drover\/nothing/],
-  [['get', 'units', '--state', 'Fine'], /^\[REQUEST_INVALID\] state: "Fine" is none of Failed, /],
   [['status', '--token', 'nonsense'], /^\[UNAUTHORIZED\] request: the token is not one in force\n {2}pass an API token/],
   [['status', '--hub', 'http://127.0.0.1:1234x'], /^\[HUB_UNREACHABLE\] http:\/\/127\.0\.0\.1:1234x: /],
   [['cluster', 'reject', 'prod-eu'], /^\[CONFLICT\] cluster prod-eu: it was accepted/],
@@ -211,6 +210,13 @@ for (const [argv, want] of failures) {
     assert.equal(out, '');
   });
 }
+
+test('a value that the hub refuses is wrong usage too: exit 2', async () => {
+  await using drover = await openRunner();
+  const { code, err } = await drover.run('get', 'units', '--state', 'Fine');
+  assert.equal(code, 2);
+  assert.match(err, /^\[REQUEST_INVALID\] state: "Fine" is none of Failed, /);
+});
 
 test('a hub that does not listen is named', async () => {
   await using drover = await openRunner();

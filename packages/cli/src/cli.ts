@@ -81,11 +81,14 @@ Examples:
   return program;
 }
 
+/** The hub judges what the command line passes on. */
+const WRONG_USAGE: ReadonlySet<string> = new Set(['USAGE', 'REQUEST_INVALID']);
+
 /** @returns the exit code */
 function tell(thrown: unknown, context: Context): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
   if (context.signal.aborted) return 1;
   const error = DroverError.from(thrown, 'drover');
   context.err(`${context.paint(`[${error.code}]`, 'bad')} ${clean(`${error.subject}: ${error.what}`)}\n  ${clean(error.hint)}\n`);
-  return error.code === 'USAGE' ? 2 : 1;
+  return WRONG_USAGE.has(error.code) ? 2 : 1;
 }

@@ -91,7 +91,8 @@ async function writeFiles(fleet: Fleet, repository: string): Promise<void> {
   const { command, args } = droverCommand([]);
   await writeFile(demoPath('bin', 'drover'), `#!/bin/sh\nexec ${[command, ...args].map((part) => `'${part}'`).join(' ')} "$@"\n`);
   await chmod(demoPath('bin', 'drover'), 0o755);
-  await symlink(serverPath('kubectl'), demoPath('bin', 'kubectl'));
+  // drover render wants kustomize.
+  for (const program of ['kubectl', 'kustomize'] as const) await symlink(serverPath(program), demoPath('bin', program));
 }
 
 /** @returns undefined when every cluster's unit is Ready, else why not */
