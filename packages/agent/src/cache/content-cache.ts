@@ -62,6 +62,7 @@ export async function openContentCache(
   const packs = new Map<number, Pack>();
   const places = new Map<Digest, number>();
   let recent = new Map<Digest, string>(tryOpen('recent', saved.recent) ?? []);
+  let recentChars = charsOf(recent);
   let opened: { readonly number: number; readonly items: Items } | undefined;
   let next = Math.max(0, ...saved.packs) + 1;
 
@@ -123,13 +124,15 @@ export async function openContentCache(
   async function add(item: Digest, text: string, at: AbortSignal): Promise<void> {
     if (recent.has(item) || places.has(item)) return;
     recent.set(item, text);
-    if (charsOf(recent) > 2 * MAX_PACK_CHARS) await sealRecent(at);
+    recentChars += text.length;
+    if (recentChars > 2 * MAX_PACK_CHARS) await sealRecent(at);
   }
 
   /** Moves all of `recent` into sealed packs. */
   async function sealRecent(at: AbortSignal): Promise<void> {
     const moving = recent;
     recent = new Map();
+    recentChars = 0;
     for (const items of chunks(moving)) await writePack(items, at);
   }
 
@@ -162,6 +165,7 @@ export async function openContentCache(
   const commit: ContentCache['commit'] = async (live, at) => {
     for (const item of recent.keys()) if (!live.has(item)) recent.delete(item);
     await compact(live, at);
+    recentChars = charsOf(recent);
     let sealed = sealPack(key, random.bytes(NONCE_BYTES), recent);
     if (sealed.length > MAX_RECENT_BYTES) {
       await sealRecent(at);
