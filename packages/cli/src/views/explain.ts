@@ -171,7 +171,9 @@ function next(unit: UnitDetail, options: ViewOptions): readonly string[] {
   if (unit.problem !== null) offers.push(['', unit.problem.hint]);
   const kinds = new Set(unit.blockedOn.map((blocked) => blocked.kind));
   const { change } = unit;
-  if (kinds.has('Budget') || kinds.has('Approval')) offers.push(['', 'revert the removal in Git; nothing is deleted until then']);
+  if (unit.observed) offers.push([`drover enforce ${unit.cluster}`, 'writes it, unless its Delivery says Observe']);
+  if (kinds.has('Budget') || (kinds.has('Approval') && !unit.observed))
+    offers.push(['', 'revert the removal in Git; nothing is deleted until then']);
   if (
     (unit.state === 'NotReady' || unit.state === 'Failed') &&
     unit.problem === null &&
