@@ -85,15 +85,24 @@ export interface Story {
 }
 
 /** Too much for the newest pack of the cache; hard to compress. */
-const LARGE: Template = (version) => {
-  const noise = createChance(version);
-  const data = Array.from({ length: 40_000 }, () => String.fromCharCode(33 + noise.below(90))).join('');
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'n1', name: 'large' }, data: { data } };
-};
-const LARGES: readonly Template[] = ['l1', 'l2', 'l3', 'l4', 'l5'].map((name, index) => (version) => {
-  const { data } = LARGE(version * 7 + index);
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'n1', name }, data };
+const LARGES: readonly Template[] = ['l1', 'l2', 'l3', 'l4', 'l5'].map((name, index) => {
+  const made = new Map<number, KubeObject>();
+  return (version) => {
+    const object = made.get(version) ?? {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { namespace: 'n1', name },
+      data: { data: noise(version * 7 + index) },
+    };
+    made.set(version, object);
+    return object;
+  };
 });
+
+function noise(seed: number): string {
+  const chance = createChance(seed);
+  return Buffer.from(Array.from({ length: 22_000 }, () => chance.below(256))).toString('base64');
+}
 
 /** @param options.large objects that fill the cache */
 export function createStory(chance: Chance, options: { readonly large: boolean }): Story {
