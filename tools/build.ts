@@ -51,6 +51,9 @@ const { metafile } = await build({
   target: 'node24',
   format: 'esm',
   sourcemap: true,
+  // Node keeps the text of modules in memory: 9 MiB less for an agent. Names stay, for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,

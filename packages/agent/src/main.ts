@@ -45,8 +45,10 @@ const CLONE_LOOK_MS = 1_000;
  * @returns the exit code: 0 after a graceful stop, 1 after a failure, 2 for wrong usage
  */
 export async function main(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
-  // The young generation stays at its first 2 MiB; by itself it grows to 128 on a large machine, for nothing.
+  // An agent is small: the young generation stays at its first 2 MiB, where it would grow to 128 on a large machine, and
+  // garbage is collected early.
   setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--optimize-for-size');
   let config: AgentConfig;
   try {
     config = withTokenOfFile(parseAgentConfig(argv, env, (path) => readFileSync(path, 'utf8')));
