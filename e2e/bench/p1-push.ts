@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { serverPath, tempDir } from '@drover/testbed';
 import { CLUSTER, benchFleet } from './fleet.ts';
@@ -26,7 +25,7 @@ export const scenario: Scenario = async ({ quick, progress }) => {
     await bench.ready(await bench.clone.head());
     const latencies = await measure(bench, pushes, (done) => progress(`${kind}: ${done} of ${pushes} pushes`));
     const fetches = await fetchAlone(bench, quick ? 5 : 20);
-    const renders = kind === 'kustomize' ? renderAlone(bench, quick ? 5 : 20) : [0];
+    const renders = kind === 'kustomize' ? await renderAlone(bench, quick ? 5 : 20) : [0];
     const applies = await applyAlone(bench.kube, 'default', 50);
     const parts = median(fetches) + median(renders) + median(applies);
     const sorted = latencies.toSorted((a, b) => a - b);
@@ -83,20 +82,18 @@ async function fetchAlone(bench: BenchFleet, times: number): Promise<number[]> {
   const mirror = join(dir.path, 'mirror.git');
   // The hub is not told: its own fetch at the same time would be measured too.
   bench.fleet.git.setWebhook(undefined);
-  timed('git', ['clone', '--quiet', '--bare', bench.fleet.repository.authUrl, mirror]);
+  await timed('git', ['clone', '--quiet', '--bare', bench.fleet.repository.authUrl, mirror]);
   const taken: number[] = [];
   for (let index = 0; index < times; index++) {
     await bench.clone.publish(`fetch-${index}`, { 'unrelated.txt': `${index}` });
-    taken.push(timed('git', ['fetch', '--quiet', bench.fleet.repository.authUrl, '+refs/heads/main:refs/heads/main'], mirror));
+    taken.push(await timed('git', ['fetch', '--quiet', bench.fleet.repository.authUrl, '+refs/heads/main:refs/heads/main'], mirror));
   }
   return taken;
 }
 
-function renderAlone(bench: BenchFleet, times: number): number[] {
+async function renderAlone(bench: BenchFleet, times: number): Promise<number[]> {
   const directory = join(bench.clone.path, 'clusters', CLUSTER);
-  return Array.from({ length: times }, () => {
-    const started = performance.now();
-    spawnSync(serverPath('kustomize'), ['build', directory]);
-    return performance.now() - started;
-  });
+  const taken: number[] = [];
+  for (let index = 0; index < times; index++) taken.push(await timed(serverPath('kustomize'), ['build', directory]));
+  return taken;
 }

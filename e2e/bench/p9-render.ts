@@ -66,7 +66,7 @@ export const scenario: Scenario = async ({ quick, progress }) => {
   const renderer = createRenderer({ engine: createKustomize(ports, { program: serverPath('kustomize') }), cache: createMemoryCache() });
 
   progress(`sequential kustomize build of ${count} overlays`);
-  const loop = timedLoop(clone.path, names);
+  const loop = await timedLoop(clone.path, names);
   progress('first render');
   const first = await renderAll(renderer, await fetched(), names);
   const nothing: number[] = [];
@@ -78,7 +78,7 @@ export const scenario: Scenario = async ({ quick, progress }) => {
     nothing.push(await renderAll(renderer, await fetched(), names));
     await clone.publish('leaf', overlay('c7', `leaf-${index}`));
     const tree = await fetched();
-    one.push(timed(serverPath('kustomize'), ['build', join(clone.path, 'clusters/c7')]));
+    one.push(await timed(serverPath('kustomize'), ['build', join(clone.path, 'clusters/c7')]));
     leaf.push(await renderAll(renderer, tree, ['c7']));
   }
   progress('base changed');
@@ -104,9 +104,9 @@ export const scenario: Scenario = async ({ quick, progress }) => {
   };
 };
 
-function timedLoop(root: string, names: readonly string[]): number {
+async function timedLoop(root: string, names: readonly string[]): Promise<number> {
   const started = performance.now();
-  for (const name of names) timed(serverPath('kustomize'), ['build', join(root, 'clusters', name)]);
+  for (const name of names) await timed(serverPath('kustomize'), ['build', join(root, 'clusters', name)]);
   return performance.now() - started;
 }
 
