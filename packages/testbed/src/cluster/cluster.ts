@@ -150,8 +150,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     startApiServer,
     async [Symbol.asyncDispose]() {
       cluster.kube[Symbol.dispose]();
-      // Nothing is read from it again, so nobody has to end in good order.
-      await Promise.all([...programs.keys()].map((name) => end(name, own === undefined ? 'SIGTERM' : 'SIGKILL')));
+      // What stays is ended in good order: an API server that has lost its etcd would wait in vain.
+      if (own === undefined) await cluster.stop();
+      else await Promise.all([...programs.keys()].map((name) => end(name, 'SIGKILL')));
       await socket[Symbol.asyncDispose]();
       await own?.[Symbol.asyncDispose]();
     },
