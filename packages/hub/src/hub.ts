@@ -18,6 +18,7 @@ import { sourceKey } from '#sources/record-fetch.ts';
 import type { Tree } from '#sources/types.ts';
 import { judgeSeen } from '#state/behind.ts';
 import type { Store } from '#state/store.ts';
+import { storeAt } from './crash-points.ts';
 import { maskSecrets } from './mask-secrets.ts';
 import type { HubPorts } from './ports.ts';
 import { createReconciler } from './reconcile.ts';
@@ -77,9 +78,10 @@ export function createHub(deps: HubDeps): Hub {
   const reads = createReadIndex();
   const stage = createSingleStage({ store, now });
   const fleet = createFleet(store.db);
-  const record = createRecorder({ store, now, fleet: deps.fleet, onUnit: stage.judge });
+  const at = (point: Parameters<typeof storeAt>[2]): Store => storeAt(store, ports.effect, point);
+  const record = createRecorder({ store: at('report-commit'), now, fleet: deps.fleet, onUnit: stage.judge });
   const clusterPublisher = createClusterPublisher({
-    store,
+    store: at('outcome-commit'),
     fleet: deps.fleet,
     now,
     sourceKey,
@@ -108,7 +110,8 @@ export function createHub(deps: HubDeps): Hub {
       trees = current;
       return await readConfiguration(reconciler.configuration() ?? (await restoreConfiguration(store)), signal);
     },
-    recordConfiguration: (configuration) => recordConfiguration({ store, now, hash: deps.configHash }, configuration),
+    recordConfiguration: (configuration) =>
+      recordConfiguration({ store: at('configuration-commit'), now, hash: deps.configHash }, configuration),
     sources: withFirst,
     follow: follower.follow,
     clusters: (configuration, suspended) => fleet.clusters(configuration.clusters, suspended),
@@ -116,7 +119,7 @@ export function createHub(deps: HubDeps): Hub {
     evaluate: (input, signal) =>
       evaluate(
         {
-          store,
+          store: at('release-commit'),
           now,
           reads,
           log: ports.log,
@@ -130,7 +133,7 @@ export function createHub(deps: HubDeps): Hub {
         signal,
       ),
     noteRevisions: (noted) =>
-      store.write(async (tx) => {
+      at('revision-commit').write(async (tx) => {
         for (const { delivery, revision } of noted)
           await tx
             .updateTable('delivery')
@@ -170,7 +173,7 @@ export function createHub(deps: HubDeps): Hub {
 
   async function onBatch(batches: readonly AgentBatch[]): Promise<void> {
     for (const batch of batches) for (const blob of batch.badBlobs) publisher.repairBlob(blob);
-    const collected = await ports.effect('report-commit', () => record(batches));
+    const collected = await record(batches);
     for (const { uid, factsChanged } of collected) if (factsChanged) fleet.factsChanged(uid);
     if (!collected.some((entry) => entry.left.length > 0 || entry.factsChanged)) return;
     inbox.add((work) => {

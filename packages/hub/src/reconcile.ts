@@ -1,5 +1,5 @@
 import type { UnitName } from '@drover/contract';
-import { DroverError, unitName } from '@drover/contract';
+import { DroverError, FAILURES, unitName } from '@drover/contract';
 import type { ConfigurationChange } from '#config/record.ts';
 import type { Configuration, Delivery, GitRepository, Named } from '#config/types.ts';
 import type { ComposeCluster, ComposeFleet } from '#compose/publish-cluster.ts';
@@ -92,7 +92,7 @@ export function createReconciler(deps: ReconcileDeps): Reconciler {
 
   async function pass(work: Work, retries: Retries, signal: AbortSignal): Promise<void> {
     for (const [key, { tree, url }] of work.sources) trees.set(key, { tree, url });
-    await configure(work, signal);
+    await configure(work, retries, signal);
     mergeWork(work, backlog);
     if (configuration === undefined) {
       backlog = { ...work, done: [] };
@@ -109,9 +109,13 @@ export function createReconciler(deps: ReconcileDeps): Reconciler {
     ready = true;
   }
 
-  async function configure(work: Work, signal: AbortSignal): Promise<void> {
+  async function configure(work: Work, retries: Retries, signal: AbortSignal): Promise<void> {
     if (!work.configuration && configuration !== undefined) return;
     const read = await deps.readConfiguration(new Map([...trees].map(([key, { tree }]) => [key, tree])), signal);
+    // What may pass by itself is read again without being asked.
+    const passing = read === undefined ? trees.size > 0 : read.problems.some(({ code }) => FAILURES[code].kind === 'transient');
+    if (passing) retries.failed('configuration', () => deps.inbox.add((next) => (next.configuration = true)));
+    else retries.succeeded('configuration');
     if (read === undefined) return;
     const next = await deps.recordConfiguration(read);
     for (const name of next.rendered) owed.add(name);
