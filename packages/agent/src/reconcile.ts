@@ -57,7 +57,8 @@ export function createAgent(deps: AgentDeps): Agent {
   const budget = createDeleteBudget(deps.maxDeletesPerDay);
   const inbox = createInbox();
   let held: string | undefined;
-  let started = false;
+  /** Runs from the first term to the end of the process, so that what a later term begins with is the newest. */
+  let listening: Promise<void> | undefined;
   let untaken: VerifiedBundle | undefined;
   let last: Term | undefined;
 
@@ -81,6 +82,7 @@ export function createAgent(deps: AgentDeps): Agent {
         await clock.sleep(wait, signal).catch(() => undefined);
       }
     }
+    await listening;
     await lease.release(new AbortController().signal);
   }
 
@@ -104,7 +106,7 @@ export function createAgent(deps: AgentDeps): Agent {
   async function serve(signal: AbortSignal): Promise<void> {
     const end = new AbortController();
     const term = AbortSignal.any([signal, end.signal]);
-    const work = [lease.keep(term), loop(term)];
+    const work = [lease.keep(term), loop(term, signal)];
     try {
       await Promise.race(work);
     } finally {
@@ -113,21 +115,20 @@ export function createAgent(deps: AgentDeps): Agent {
     }
   }
 
-  async function loop(signal: AbortSignal): Promise<void> {
+  async function loop(signal: AbortSignal, lifetime: AbortSignal): Promise<void> {
     const observer = deps.createObserver();
     const term = await openTerm({ ...deps, observer }, fenced, signal);
-    if (!started) deps.source.start(term.inventory.record?.head);
-    started = true;
+    if (listening === undefined) {
+      deps.source.start(term.inventory.record?.head);
+      listening = quietly(listen(inbox, lifetime), lifetime);
+    }
     // What was delivered in an earlier term is not delivered again.
-    untaken ??= deps.source.current;
+    untaken = deps.source.current ?? untaken;
     for (const [unit, report] of last?.reports ?? []) term.reports.set(unit, report);
     last = term;
     const stop = new AbortController();
     const inner = AbortSignal.any([signal, stop.signal]);
-    // None of them rejects: a rejection that nobody awaits yet would end the process.
-    const helpers = [listen(inbox, inner), watchChanges(observer, inner), observer.run(inner)].map((helper) =>
-      helper.catch((thrown: unknown) => noteEnd(thrown, inner)),
-    );
+    const helpers = [quietly(watchChanges(observer, inner), inner), quietly(observer.run(inner), inner)];
     try {
       if (term.desired !== undefined) await settle(observer.whenSynced(inner), clock.sleep(SYNC_MS, inner));
       await reconcile(term, signal);
@@ -221,8 +222,13 @@ export function createAgent(deps: AgentDeps): Agent {
     }
   }
 
-  function noteEnd(thrown: unknown, signal: AbortSignal): void {
-    if (!signal.aborted) log.error({ err: thrown }, 'a helper of the term ended');
+  /** Never rejects: a rejection that nobody awaits yet would end the process. */
+  async function quietly(helper: Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await helper;
+    } catch (thrown) {
+      if (!signal.aborted) log.error({ err: thrown }, 'a helper of the agent ended');
+    }
   }
 
   async function watchChanges(observer: Observer, signal: AbortSignal): Promise<void> {
