@@ -21,6 +21,7 @@ const wish = (name: string, wanted: string | undefined, over: Partial<UnitWish> 
   renderUnknown: false,
   source: 's',
   prune: true,
+  applied: false,
   mode: 'Enforce',
   suspended: false,
   dependsOn: [],
@@ -45,7 +46,12 @@ const bundle = (units: readonly BundleUnit[], left: readonly LeftUnit[] = []): B
   left,
 });
 
-function run(units: readonly UnitWish[], published?: BundleManifest, leftDone: readonly string[] = []) {
+function run(
+  units: readonly UnitWish[],
+  published?: BundleManifest,
+  leftDone: readonly string[] = [],
+  over: { readonly unevaluated?: ReadonlyMap<string, string>; readonly lost?: readonly string[] } = {},
+) {
   const digests = new Set([
     ...units.flatMap((entry) => [entry.wanted, entry.newest]),
     ...(published?.units ?? []).map((entry) => entry.digest),
@@ -56,8 +62,13 @@ function run(units: readonly UnitWish[], published?: BundleManifest, leftDone: r
     published,
     units,
     leftDone: new Set(leftDone),
-    unevaluated: new Map(),
-    content: new Map([...digests].filter((digest) => digest !== undefined).map((digest) => [digest, content(digest)])),
+    unevaluated: over.unevaluated ?? new Map(),
+    content: new Map(
+      [...digests]
+        .filter((digest) => digest !== undefined)
+        .filter((digest) => over.lost?.includes(digest) !== true)
+        .map((digest) => [digest, content(digest)]),
+    ),
   };
   const composed = compose(input);
   return {
@@ -68,6 +79,7 @@ function run(units: readonly UnitWish[], published?: BundleManifest, leftDone: r
         .filter(([, outcome]) => outcome.held.length > 0)
         .map(([name, outcome]) => [name.slice(7), outcome.held[0]?.kind]),
     ),
+    problems: [...composed.outcomes.values()].flatMap((outcome) => outcome.held.flatMap((held) => held.problem?.code ?? [])),
     messages: [...composed.outcomes.values()].flatMap((outcome) => outcome.held.map((held) => held.message)),
   };
 }
@@ -251,4 +263,118 @@ test('I1 whatever is wished, no object is in two units, composing again changes 
     }),
     { numRuns: 500 },
   );
+});
+
+const more: readonly (Case & { readonly unevaluated?: Readonly<Record<string, string>>; readonly lost?: readonly string[] })[] = [
+  {
+    name: 'what leaves needs nobody that it depended on',
+    units: [
+      wish('a', 'web', { presence: 'Orphan', dependsOn: [{ name: 'drover/b', sharedSource: true }] }),
+      wish('b', 'db', { presence: 'Delete' }),
+    ],
+    published: bundle([unit('a', 'web'), unit('b', 'db')]),
+    want: { units: {}, left: { a: 'Orphan', b: 'Delete' }, held: {} },
+  },
+  {
+    name: 'a unit that depends on one that is kept waits for it, without a fault of its own',
+    units: [
+      wish('a', 'web2', { dependsOn: [{ name: 'drover/b', sharedSource: true }] }),
+      wish('b', 'db', { presence: 'Kept' }),
+      wish('c', 'cache2', { dependsOn: [{ name: 'drover/b', sharedSource: false }] }),
+    ],
+    published: bundle([unit('a', 'web'), unit('b', 'db'), unit('c', 'cache')]),
+    want: { units: { a: 'web', b: 'db', c: 'cache2' }, held: { a: 'Dependency', b: 'Approval' } },
+  },
+  {
+    name: 'hands off a suspended unit, also when it is to leave',
+    units: [wish('a', 'web', { presence: 'Delete', suspended: true })],
+    published: bundle([unit('a', 'web')]),
+    want: { units: { a: 'web' }, left: {}, held: { a: 'Suspended' } },
+  },
+  {
+    name: 'in mode Observe a unit leaves without a delete',
+    units: [wish('a', 'web', { presence: 'Delete', mode: 'Observe' })],
+    published: bundle([unit('a', 'web')]),
+    want: { left: { a: 'Orphan' } },
+  },
+  {
+    name: 'what was once said to stay is not deleted after all',
+    units: [wish('a', 'web', { presence: 'Delete' })],
+    published: bundle([], [{ name: 'drover/a', objects: 'Orphan' }]),
+    want: { units: {}, left: { a: 'Orphan' } },
+  },
+  {
+    name: 'a delete that was stated ends when the objects are to stay',
+    units: [wish('a', 'web', { presence: 'Orphan' })],
+    published: bundle([], [{ name: 'drover/a', objects: 'Delete' }]),
+    want: { units: {}, left: { a: 'Orphan' } },
+  },
+  {
+    name: 'I2 an object of a unit that nobody wishes for is of nobody else',
+    units: [wish('b', 'db+web')],
+    published: bundle([unit('a', 'web'), unit('b', 'db')]),
+    want: { units: { a: 'web', b: 'db' }, held: { b: 'Error' } },
+  },
+  {
+    name: 'B27 nothing leaves a unit while a Delivery of its source is not evaluated: it may go there',
+    units: [wish('a', 'web'), wish('b', 'x', { presence: 'Delete' }), wish('c', 'c1', { source: 'other' }), wish('d', 'd1+d2+d3')],
+    published: bundle([unit('a', 'web+k'), unit('b', 'x'), unit('c', 'c1+c2'), unit('d', 'd1')]),
+    unevaluated: { 'drover/new': 's' },
+    want: { units: { a: 'web+k', b: 'x', c: 'c1', d: 'd1+d2+d3' }, left: {}, held: { a: 'Handover', b: 'Handover' } },
+  },
+  {
+    name: 'B27 nothing leaves a unit while another of its source failed for no fault of the content',
+    units: [wish('a', 'web'), wish('b', 'db', { renderFailed: true, renderUnknown: true })],
+    published: bundle([unit('a', 'web+k'), unit('b', 'db')]),
+    want: { units: { a: 'web+k', b: 'db' }, held: { a: 'Handover' } },
+  },
+  {
+    name: 'B46 a unit whose content is at fault keeps no other from losing what it loses',
+    units: [wish('a', 'web'), wish('b', 'db', { renderFailed: true })],
+    published: bundle([unit('a', 'web+k'), unit('b', 'db')]),
+    want: { units: { a: 'web', b: 'db' }, held: {} },
+  },
+  {
+    name: 'I2 a unit that waits for one that was never rendered is not at fault',
+    units: [wish('a', 'web2', { dependsOn: [{ name: 'drover/new', sharedSource: false }] })],
+    published: bundle([unit('a', 'web')]),
+    unevaluated: { 'drover/new': 'other' },
+    want: { units: { a: 'web' }, held: { a: 'Dependency' } },
+  },
+  {
+    name: 'I2 a unit whose content was lost leaves without a delete',
+    units: [wish('a', 'web', { presence: 'Delete' })],
+    published: bundle([unit('a', 'gone')]),
+    lost: ['gone'],
+    want: { units: {}, left: { a: 'Orphan' } },
+  },
+  {
+    name: 'R6 a Namespace that two Deliveries list stays when one of them lists it no more',
+    units: [wish('a', 'web'), wish('b', 'db')],
+    published: bundle([unit('a', 'web+ns'), unit('b', 'db')]),
+    want: { units: { a: 'web', b: 'db' } },
+  },
+];
+for (const { name, units, published, unevaluated, lost, want } of more) {
+  test(name, () => {
+    const got = run(units, published, [], { unevaluated: new Map(Object.entries(unevaluated ?? {})), lost: lost ?? [] });
+    for (const key of ['units', 'left', 'held'] as const) if (want[key] !== undefined) assert.deepEqual(got[key], want[key], key);
+  });
+}
+
+test('R6 B5 an object that two Deliveries list goes to the other in one generation when its owner gives it up', () => {
+  const both = bundle([unit('a', 'web+ns'), unit('b', 'db')]);
+  const held = run([wish('a', 'web+ns'), wish('b', 'db+ns')], both);
+  assert.deepEqual(held.units, { a: 'web+ns', b: 'db' });
+  const given = run([wish('a', 'web'), wish('b', 'db+ns')], both);
+  assert.deepEqual(given.units, { a: 'web', b: 'db+ns' });
+});
+
+test('a dependency that is not configured is a fault that names it', () => {
+  const got = run([wish('a', 'web', { dependsOn: [{ name: 'drover/x', sharedSource: false }] })]);
+  assert.deepEqual(got.problems, ['DEPENDENCY_NOT_SELECTED']);
+  const waits = run([wish('a', 'web', { dependsOn: [{ name: 'drover/x', sharedSource: false }] })], undefined, [], {
+    unevaluated: new Map([['drover/x', 's']]),
+  });
+  assert.deepEqual(waits.problems, []);
 });

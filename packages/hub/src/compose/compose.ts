@@ -61,6 +61,7 @@ function keptAsIs(unit: BundleUnit): UnitWish {
     renderUnknown: false,
     source: '',
     prune,
+    applied: true,
     mode,
     suspended,
     dependsOn: unit.dependsOn.map((on) => ({ name: on, sharedSource: false })),
@@ -223,9 +224,22 @@ function unitsOf(plan: Plan): readonly BundleUnit[] {
     const manifest = stored ?? (digest === published?.digest ? published.manifest : undefined);
     if (manifest === undefined) throw new DroverError('UNEXPECTED', wish.name, `content of ${digest} is not known`);
     const dependsOn = wish.dependsOn.map((dependency) => dependency.name).sort();
-    units.push({ name: wish.name, digest, manifest, prune: wish.prune, mode: wish.mode, suspended: wish.suspended, dependsOn });
+    units.push({ name: wish.name, digest, manifest, prune: prunes(plan, wish), mode: wish.mode, suspended: wish.suspended, dependsOn });
   }
   return units;
+}
+
+/** Nobody can tell any more what the unit had: its content was lost, and no budget could judge what is deleted. */
+function isLost(plan: Plan, wish: UnitWish): boolean {
+  const before = plan.before.get(wish.name);
+  return before !== undefined && !plan.input.content.has(before.digest);
+}
+
+/** What cannot be judged is not deleted; and not before the agent has given up what it no longer lists. */
+function prunes(plan: Plan, wish: UnitWish): boolean {
+  const before = plan.before.get(wish.name);
+  if (!wish.prune || before === undefined) return wish.prune;
+  return changes(plan, wish) && isLost(plan, wish) ? false : before.prune || wish.applied;
 }
 
 function leftOf(plan: Plan): readonly LeftUnit[] {
@@ -235,7 +249,8 @@ function leftOf(plan: Plan): readonly LeftUnit[] {
     if (digestOf(plan, wish) !== undefined) left.delete(wish.name);
     else if (isLeaving(wish) && (plan.before.has(wish.name) || left.has(wish.name))) {
       // Where nothing may be written, nothing is deleted; and what was once said to stay is not taken after all.
-      const deletes = wish.presence === 'Delete' && wish.mode === 'Enforce' && left.get(wish.name)?.objects !== 'Orphan';
+      const asked = wish.presence === 'Delete' && wish.mode === 'Enforce';
+      const deletes = asked && !isLost(plan, wish) && left.get(wish.name)?.objects !== 'Orphan';
       left.set(wish.name, { name: wish.name, objects: deletes ? 'Delete' : 'Orphan' });
     }
   }

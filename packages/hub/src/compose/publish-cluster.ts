@@ -64,11 +64,12 @@ export function createClusterPublisher(deps: PublishClusterDeps): ClusterPublish
     const rows = await deps.store.db.selectFrom('unit').selectAll().where('cluster', '=', uid).execute();
     const current = await deps.current(uid);
     if (rows.length === 0 && current === undefined) return [];
-    const digests = digestsOf(rows, current?.manifest);
-    const content = await contentOf(deps.store.db, digests.keys(), cache);
+    const wanted = wantedOf(rows);
+    const digests = [...wanted.keys(), ...(current?.manifest.units ?? []).map((unit) => unit.digest)];
+    const content = await contentOf(deps.store.db, digests, cache);
     // What is not known is not nothing: without its objects no rule could judge a unit.
-    const lost = new Set([...digests].filter(([digest]) => !content.has(digest)).map(([, name]) => name));
-    if (lost.size > 0) return [...lost];
+    const lost = lostOf(wanted, content);
+    if (lost.length > 0) return lost;
     const known = new Set(rows.map((row) => unitName(row.namespace, row.delivery)));
     const input: ComposeInput = {
       fleet: deps.fleet,
@@ -86,6 +87,9 @@ export function createClusterPublisher(deps: PublishClusterDeps): ClusterPublish
       head = await deps.publish({ uid, sealingKey: cluster.row.sealing_key }, composed.manifest, signal);
     } catch (thrown) {
       signal.throwIfAborted();
+      for (const digest of digests) cache.delete(digest);
+      const lately = lostOf(wanted, await contentOf(deps.store.db, digests, cache));
+      if (lately.length > 0) return lately;
       const error = DroverError.from(thrown, `bundle of ${cluster.row.name}`);
       await recordFailure(deps, cluster.row, rows, composed, error);
       throw error;
@@ -97,15 +101,18 @@ export function createClusterPublisher(deps: PublishClusterDeps): ClusterPublish
   return { publishCluster };
 }
 
-/** Every digest whose objects matter, with a unit that has it. */
-function digestsOf(rows: readonly UnitTable[], manifest: BundleManifest | undefined): ReadonlyMap<Digest, UnitName> {
+/** Every digest that a unit may come to have now, with the unit. */
+function wantedOf(rows: readonly UnitTable[]): ReadonlyMap<Digest, UnitName> {
   const digests = new Map<Digest, UnitName>();
   for (const row of rows) {
     const name = unitName(row.namespace, row.delivery);
-    for (const digest of [row.wanted, row.rendered, row.published]) if (digest !== null) digests.set(digest, name);
+    for (const digest of [row.wanted, row.rendered]) if (digest !== null) digests.set(digest, name);
   }
-  for (const unit of manifest?.units ?? []) digests.set(unit.digest, unit.name);
   return digests;
+}
+
+function lostOf(wanted: ReadonlyMap<Digest, UnitName>, content: ReadonlyMap<Digest, UnitContent>): readonly UnitName[] {
+  return [...new Set([...wanted].filter(([digest]) => !content.has(digest)).map(([, name]) => name))];
 }
 
 async function contentOf(

@@ -35,6 +35,8 @@ export interface UnitWish {
   /** The source it follows, by its key. */
   readonly source: string;
   readonly prune: boolean;
+  /** Its agent has applied what is published. */
+  readonly applied: boolean;
   readonly mode: Mode;
   readonly suspended: boolean;
   readonly dependsOn: readonly Dependency[];
@@ -59,7 +61,7 @@ export interface ComposeInput {
   readonly leftDone: ReadonlySet<UnitName>;
   /** Deliveries, and their sources, that are not evaluated yet at what their source holds: they may list any object of it. */
   readonly unevaluated: ReadonlyMap<UnitName, string>;
-  /** Content of every digest that is wanted, newest or published here. */
+  /** Content of every digest that is wanted or newest here, and of those published, unless it was lost. */
   readonly content: ReadonlyMap<Digest, UnitContent>;
 }
 

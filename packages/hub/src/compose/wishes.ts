@@ -3,6 +3,7 @@ import { FAILURES, unitName } from '@drover/contract';
 import type { Problem } from '@drover/contract';
 import type { UnitTable } from '#state/schema.ts';
 import type { Db } from '#state/store.ts';
+import { reportOf } from '#state/unit-row.ts';
 import type { ComposeCluster, ComposeFleet } from './publish-cluster.ts';
 import type { UnitWish } from './types.ts';
 
@@ -33,6 +34,7 @@ export async function wishesOf(
       renderUnknown: isUnknown(row),
       source,
       prune: delivery.prune,
+      applied: row.published !== null && reportOf(row)?.applied === row.published,
       mode: cluster.mode === 'Observe' ? 'Observe' : delivery.mode,
       suspended:
         cluster.suspended || delivery.suspend || suspended.has(`delivery/${name}`) || suspended.has(`unit/${name}/${cluster.row.name}`),

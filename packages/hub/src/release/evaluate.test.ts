@@ -60,6 +60,7 @@ type Script = Record<string, readonly string[] | 'absent' | 'bad' | 'crash'>;
 async function hub() {
   const store = await openStore({ dialect: openSqlite(':memory:').dialect, now: () => 7 });
   let script: Script = {};
+  let refused = false;
   const stage = createSingleStage({ store, now: () => 7 });
   await store.db
     .insertInto('delivery')
@@ -97,6 +98,8 @@ async function hub() {
       return { type: 'rendered', objects, reads, warnings: [] };
     },
     async storeUnit(unit: string, _options: unknown, objects: readonly { key: string; digest: string }[]) {
+      if (refused && objects.some((object) => object.key.endsWith('huge')))
+        throw new DroverError('BUNDLE_TOO_LARGE', unit, '60000 objects; a unit may have 50000');
       const digest = digestOf(canonicalJson(objects.map((object) => object.key)));
       await store.db
         .insertInto('unit_content')
@@ -114,6 +117,8 @@ async function hub() {
   };
   return {
     store,
+
+    refuse: () => void (refused = true),
     async run(next: Script, sha: string, clusters: readonly EvaluateCluster[], over: Partial<Delivery> = {}, factsOnly = false) {
       script = next;
       return evaluate(
@@ -122,6 +127,27 @@ async function hub() {
         signal,
       );
     },
+    /** Pretends that a cluster's head lists, or states as left, the unit. */
+    head: (uid: string, units: readonly string[], left: readonly string[] = []) =>
+      store.db
+        .insertInto('head')
+        .values({
+          cluster: uid,
+          sealing_key: 'k',
+          epoch: 1,
+          generation: 1,
+          content: 'c',
+          manifest: JSON.stringify({
+            units: units.map((name) => ({ name, digest: 'd' })),
+            left: left.map((name) => ({ name, objects: 'Delete' })),
+          }),
+          envelope: new Uint8Array(),
+          sealed: null,
+          created_at: 1,
+          published: 1,
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute(),
     /** Pretends that what is wanted was published. */
     published: () =>
       store.db
@@ -286,4 +312,148 @@ test('a newer release supersedes the one in progress', async () => {
     rollouts.map((row) => row.state),
     ['Superseded', 'Progressing'],
   );
+});
+
+test('F30 a render that crashes proves nothing: what leaves goes on leaving, what is kept stays kept', async () => {
+  for (const [untargeted, presence] of [
+    ['Hold', 'Kept'],
+    ['Leave', 'Delete'],
+  ] as const) {
+    const { store, run, published } = await hub();
+    await run({ a: ['web'] }, 'c1', [a], { untargeted });
+    await published();
+    await run({ a: 'absent' }, 'c2', [a], { untargeted });
+    await run({ a: 'crash' }, 'c3', [a], { untargeted });
+    assert.deepEqual(
+      (await units(store)).map((unit) => [unit.presence, unit.failed]),
+      [[presence, true]],
+    );
+  }
+});
+
+test('a cluster that crashed at first completes the release of its commit', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['web'], b: ['web'] }, 'c1', [a, b]);
+  await published();
+  await run({ a: ['web', 'db'], b: 'crash' }, 'c2', [a, b]);
+  await run({ a: ['web', 'db'], b: ['web', 'db'] }, 'c2', [a, b]);
+  assert.deepEqual(
+    (await releases(store)).map(([number]) => number),
+    [1, 2],
+  );
+  const listed = await store.db.selectFrom('release_unit').select(['cluster', 'problem']).where('number', '=', 2).execute();
+  assert.deepEqual(
+    listed.map((row) => [row.cluster, row.problem]),
+    [
+      ['u-a', null],
+      ['u-b', null],
+    ],
+  );
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.release),
+    [2, 2],
+  );
+  const clusters = await store.db.selectFrom('rollout_cluster').select('cluster').where('number', '=', 2).execute();
+  assert.equal(clusters.length, 2);
+});
+
+test('labels or variables that change what a cluster renders to make a release of their own', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'], b: ['web'] }, 'c1', [a, b]);
+  await run({ a: ['web'], b: ['web', 'gold'] }, 'c1', [a, b]);
+  assert.deepEqual(
+    (await releases(store)).map(([number]) => number),
+    [1, 2],
+  );
+});
+
+test('F31 names that a generator superseded do not count among the deletions of a release', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['env-2222222222', 'web'] }, 'c1', [a]);
+  await published();
+  await run({ a: ['env-4444444444', 'web'] }, 'c2', [a]);
+  assert.deepEqual((await releases(store)).at(-1), [2, 'main@sha1:c2', 0]);
+});
+
+test('F31 deletions that changed facts cause count for the release that is renewed', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['k1', 'k2', 'k3'] }, 'c1', [a]);
+  await published();
+  await run({ a: ['k1'] }, 'c1', [a], {}, true);
+  assert.deepEqual(await releases(store), [[1, 'main@sha1:c1', 2]]);
+});
+
+test('F5 a unit whose head was published, and not written down, is kept when its path vanishes', async () => {
+  const { store, run, head } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await head('u-a', ['drover/shop']);
+  await run({ a: 'absent' }, 'c2', [a]);
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.presence),
+    ['Kept'],
+  );
+});
+
+test('a unit that never reached its cluster is gone with its path', async () => {
+  const { store, run } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await run({ a: 'absent' }, 'c2', [a]);
+  assert.deepEqual(await units(store), []);
+});
+
+test('a unit that has left already goes on leaving while its path is gone', async () => {
+  const { store, run, head } = await hub();
+  await run({ a: ['web'] }, 'c1', [a]);
+  await head('u-a', [], ['drover/shop']);
+  await run({ a: 'absent' }, 'c2', [a]);
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.presence),
+    ['Delete'],
+  );
+});
+
+test('F32 a rollout does not wait for a cluster that is no longer one of its Delivery', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['web'], b: ['web'] }, 'c1', [a, b]);
+  await published();
+  await store.db.updateTable('rollout_cluster').set({ state: 'Succeeded' }).where('cluster', '=', 'u-a').execute();
+  await run({ a: ['web'], b: 'absent' }, 'c2', [a, b]);
+  const rollouts = await store.db.selectFrom('rollout').select(['number', 'state']).execute();
+  assert.deepEqual(
+    rollouts.map((row) => [row.number, row.state]),
+    [[1, 'Succeeded']],
+  );
+});
+
+test('I11 digests of ten releases are kept, and a hundred releases are remembered, besides those that units wait for', async () => {
+  const { store, run, published } = await hub();
+  await run({ a: ['k0'], b: ['held'] }, 'c0', [a, b]);
+  await published();
+  for (let index = 1; index <= 120; index++) await run({ a: [`k${index}`], b: ['held'] }, `c${index}`, [a, b]);
+  const numbers = (await releases(store)).map(([number]) => Number(number));
+  assert.equal(numbers[0], 1, 'the release that b is at');
+  assert.equal(numbers.length, 101);
+  const listed = await store.db.selectFrom('release_unit').select('number').distinct().execute();
+  assert.equal(listed.length, 10);
+  assert.equal((await store.db.selectFrom('rollout').select('number').execute()).length, 100);
+  assert.equal((await store.db.selectFrom('rollout_cluster').select('number').distinct().execute()).length, 10);
+});
+
+test('B20 content that cannot be stored fails its unit alone', async () => {
+  const { store, run, refuse } = await hub();
+  refuse();
+  await run({ a: ['web'], b: ['huge'] }, 'c1', [a, b]);
+  assert.deepEqual(
+    (await units(store)).map((unit) => unit.state),
+    ['Progressing', 'Failed'],
+  );
+});
+
+test('F31 a Flux Kustomization that names two clusters is a problem of the Delivery, and moves nothing', async () => {
+  const { store, run } = await hub();
+  const { touched } = await run({ a: ['web'], b: ['web'] }, 'c1', [a, b], { targeting: { type: 'flux' }, path: 'clusters/a/b' });
+  assert.equal(touched.size, 0);
+  assert.deepEqual(await units(store), []);
+  const { problem } = await store.db.selectFrom('delivery').select('problem').executeTakeFirstOrThrow();
+  assert.match(problem ?? '', /names 2 clusters/);
 });

@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { BundleManifest, Clock, Effect, LeftReport, UnitReport } from '@drover/contract';
 import { makeSealingKey } from '@drover/contract';
 import { random } from '@drover/runtime';
+import type { DatabaseConnection, Dialect } from 'kysely';
 import type { AgentBatch } from '#collect/types.ts';
 import { configHash } from '#config/config-hash.ts';
 import { createConfigurationReader } from '#config/current.ts';
@@ -127,14 +128,18 @@ export interface TestFleet extends AsyncDisposable {
   /** What an agent says that has applied all of a bundle (the current one), and is done with what left. */
   report(cluster: string, over?: { readonly unit?: Partial<UnitReport>; readonly head?: { epoch: number; generation: number } }): Promise<AgentBatch>;
   events(reason: string): Promise<readonly string[]>;
+  /** Makes statements fail until it is disposed of. */
+  failing(which: (sql: string) => boolean): Disposable;
 }
 
 export const uidOf = (name: string): string => `uid-${name}`;
 
-export async function testFleet(): Promise<TestFleet> {
+/** @param database in memory unless named, for measuring */
+export async function testFleet(database = ':memory:'): Promise<TestFleet> {
   const directory = mkdtempSync(join(tmpdir(), 'drover-core-'));
   const clock = testClock();
-  const store = await openStore({ dialect: openSqlite(':memory:').dialect, now: () => clock.now() });
+  let fails: (statement: string) => boolean = () => false;
+  const store = await openStore({ dialect: failingDialect(database, (statement) => fails(statement)), now: () => clock.now() });
   const sealing = await makeSealingKey();
   const keys = { fleet: FLEET, secret: new Uint8Array(32).fill(7), headKeys: [generateKeyPairSync('ed25519').privateKey] };
   const followed = new Map<string, GitRepository>();
@@ -345,10 +350,51 @@ export async function testFleet(): Promise<TestFleet> {
       const rows = await store.db.selectFrom('event').select('message').where('reason', '=', reason).orderBy('id').execute();
       return rows.map((row) => row.message);
     },
+    failing(which) {
+      fails = which;
+      return { [Symbol.dispose]: () => void (fails = () => false) };
+    },
     async [Symbol.asyncDispose]() {
       for (const core of cores) await core.stop().catch(() => {});
       await store[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function failingDialect(database: string, fails: (statement: string) => boolean): Dialect {
+  const { dialect } = openSqlite(database);
+  return {
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createDriver() {
+      const driver = dialect.createDriver();
+      const wrapped = new WeakMap<DatabaseConnection, DatabaseConnection>();
+      const real = new WeakMap<DatabaseConnection, DatabaseConnection>();
+      const of = (connection: DatabaseConnection): DatabaseConnection => real.get(connection) ?? connection;
+      return {
+        init: () => driver.init(),
+        async acquireConnection() {
+          const connection = await driver.acquireConnection();
+          let outer = wrapped.get(connection);
+          if (outer === undefined) {
+            outer = {
+              executeQuery: (query) =>
+                fails(query.sql) ? Promise.reject(new Error('disk I/O error')) : connection.executeQuery(query),
+              streamQuery: (query, size) => connection.streamQuery(query, size),
+            };
+            wrapped.set(connection, outer);
+            real.set(outer, connection);
+          }
+          return outer;
+        },
+        beginTransaction: (connection, settings) => driver.beginTransaction(of(connection), settings),
+        commitTransaction: (connection) => driver.commitTransaction(of(connection)),
+        rollbackTransaction: (connection) => driver.rollbackTransaction(of(connection)),
+        releaseConnection: (connection) => driver.releaseConnection(of(connection)),
+        destroy: () => driver.destroy(),
+      };
     },
   };
 }
