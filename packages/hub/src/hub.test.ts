@@ -301,3 +301,53 @@ test('a stream that opens while the hub starts stays open in the record', async 
   await core.settled();
   assert.equal((await fleet.store.db.selectFrom('cluster').select('online').executeTakeFirstOrThrow()).online, 1);
 });
+
+test('T5 a cluster that was rejected loses its NATS user, though its row is gone already', async () => {
+  await using fleet = await testFleet();
+  const revoked: string[] = [];
+  const core = await fleet.start({ wrap: { revokeNats: async (user) => void revoked.push(user) } });
+  await core.hub.actions.disconnect(uidOf('c1'), 'UABC');
+  await fleet.addCluster('c2');
+  await fleet.store.db.updateTable('cluster').set({ nats_user: 'UDEF' }).execute();
+  await core.hub.actions.disconnect(uidOf('c2'));
+  assert.deepEqual(revoked, ['UABC', 'UDEF']);
+});
+
+test('I12 the manifest of a unit is shown without the values of its Secrets', async () => {
+  await using fleet = await testFleet();
+  await fleet.addCluster('c1');
+  const core = await fleet.start({
+    wrap: { readUnit: async () => ['{"apiVersion":"v1","data":{"p":"Y2FuYXJ5"},"kind":"Secret","metadata":{"name":"s"}}'] },
+  });
+  await core.push(two(['web'], ['db']));
+  const shown = await core.hub.actions.manifest({ namespace: 'drover', delivery: 'a', uid: uidOf('c1') });
+  assert.doesNotMatch(shown?.join() ?? '', /Y2FuYXJ5/);
+  assert.match(shown?.join() ?? '', /masked/);
+});
+
+test('only what concerns the configuration has it read again', async () => {
+  await using fleet = await testFleet();
+  await fleet.addCluster('c1');
+  let reads = 0;
+  const core = await fleet.start({
+    wrap: ({ configurationReader }) => ({
+      configurationReader: (trees) => {
+        const read = configurationReader(trees);
+        return (previous, signal) => {
+          reads++;
+          return read(previous, signal);
+        };
+      },
+    }),
+  });
+  await core.push(two(['web'], ['db']));
+  const before = reads;
+  await core.push(two(['web2'], ['db']), ['a/c1/all.yaml']);
+  assert.equal(reads, before);
+  await core.push(two(['web2'], ['db'], { b: ['prune: false'] }), ['drover/b.yaml']);
+  assert.equal(reads, before + 1);
+  assert.deepEqual(
+    (await fleet.bundle('c1'))?.manifest.units.map((unit) => unit.prune),
+    [true, false],
+  );
+});

@@ -259,8 +259,9 @@ export function createHub(deps: HubDeps): Hub {
       });
       await inbox.settled();
     },
-    async disconnect(uid) {
+    async disconnect(uid, natsUser) {
       deps.collector().disconnect(uid);
+      if (natsUser !== undefined) return await deps.revokeNats(natsUser);
       const row = await store.db.selectFrom('cluster').select('nats_user').where('uid', '=', uid).executeTakeFirst();
       if (row?.nats_user !== undefined && row.nats_user !== null) await deps.revokeNats(row.nats_user);
     },

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DroverError } from '@drover/contract';
+import { checkTreePath, checkUrl } from '#sources/refusals.ts';
 
 /** What one hub is started with; frozen. Flags come first, then `DROVER_*`, then defaults. */
 export interface HubOptions {
@@ -103,7 +104,12 @@ export function parseHubOptions(argv: readonly string[], env: Readonly<Record<st
   };
   const path = (value: string | undefined): string | undefined =>
     value === undefined ? undefined : isAbsolute(value) ? value : resolve(cwd, value);
-  const hosts = (values['public-host'] as string[] | undefined) ?? env['DROVER_PUBLIC_HOST']?.split(',');
+  const hosts =
+    (values['public-host'] as string[] | undefined) ??
+    env['DROVER_PUBLIC_HOST']
+      ?.split(',')
+      .map((host) => host.trim())
+      .filter((host) => host !== '');
   const logFormat = text('log-format') ?? 'json';
   if (logFormat !== 'json' && logFormat !== 'pretty')
     throw new DroverError('USAGE', '--log-format', `${logFormat} is neither json nor pretty`);
@@ -138,7 +144,19 @@ export function parseHubOptions(argv: readonly string[], env: Readonly<Record<st
   if (options.source?.startsWith('/') === true && !isLoopback(listen.host)) {
     throw new DroverError('USAGE', '--source', 'a local clone is served only while the hub listens on loopback');
   }
+  refuseSource(options);
+  const directory = checkTreePath(options.configPath);
+  if (directory !== undefined) throw new DroverError('USAGE', '--config-path', directory);
+  if (/^[a-z+]+:\/\/[^/]*@/i.test(options.nats ?? ''))
+    throw new DroverError('USAGE', '--nats', 'the URL holds credentials; the hub has its own');
   return Object.freeze(options);
+}
+
+/** What is wrong with the URL is said before anything starts; it is never repeated, as it may hold credentials. */
+function refuseSource({ source, insecure, listen }: HubOptions): void {
+  if (source === undefined) return;
+  const wrong = checkUrl(isAbsolute(source) ? `file://${source}` : source, { insecure, local: isLoopback(listen.host) });
+  if (wrong !== undefined) throw new DroverError('USAGE', '--source', wrong);
 }
 
 export function isLoopback(host: string): boolean {

@@ -17,8 +17,8 @@ export interface HubActions {
   verify(target: { readonly uid: string; readonly unit?: string }): Promise<void>;
   /** The record changed in a way that bundles depend on: suspension, mode, acceptance, labels. Resolves when published. */
   recompose(uids: readonly string[] | 'all'): Promise<void>;
-  /** Closes streams and revokes NATS access of a cluster that was rejected. */
-  disconnect(uid: string): Promise<void>;
+  /** Closes streams and revokes NATS access of a cluster that was rejected; its user where the record has forgotten it. */
+  disconnect(uid: string, natsUser?: string): Promise<void>;
   /** What a unit is rendered to: canonical JSON of its objects, Secrets' values masked. */
   manifest(unit: { readonly namespace: string; readonly delivery: string; readonly uid: string }): Promise<readonly string[] | undefined>;
   /** Clusters as the configuration in force declares them, by name: their labels, variables, mode and suspension. */

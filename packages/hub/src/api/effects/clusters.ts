@@ -41,7 +41,7 @@ export async function reject(deps: Deps, name: string, actor: string): Promise<v
       actor,
     });
   });
-  await deps.actions.disconnect(row.uid);
+  await deps.actions.disconnect(row.uid, row.nats_user ?? undefined);
 }
 
 /**
